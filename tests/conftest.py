@@ -121,9 +121,13 @@ class Stopped(click.ClickException):
 
 
 PIPELINES = (
-    *("exporting.export.export", "exporting.quantize.quantize", "comparison.compare.compare"),
+    *(
+        "exporting.export.export_again",
+        "exporting.quantize.quantize_again",
+        "comparison.compare.compare",
+    ),
     *("validation.validate.validate", "firmware_project.firmware.firmware"),
-    *("debug.debug", "lint.lint", "phone.phone"),
+    *("debug.debug_again", "lint.lint", "phone.phone"),
 )
 
 

@@ -118,14 +118,14 @@ def random_sounds(count: int, samples: int, rate: int = 16000) -> Array:
     return np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16)
 
 
-def image_recipe(**settings: Any) -> Preprocessing:
+def image_preprocessing(**settings: Any) -> Preprocessing:
     """Return an image's preprocessing with settings of Image and Preprocessing."""
     keys = ("scale", "offset", "mean", "std")
     numbers = {key: settings.pop(key) for key in keys if key in settings}
     return Preprocessing(image=Image(**settings), **numbers)
 
 
-def audio_recipe(audio: Audio, **numbers: Any) -> Preprocessing:
+def audio_preprocessing(audio: Audio, **numbers: Any) -> Preprocessing:
     return Preprocessing(audio=audio, **numbers)
 
 
@@ -165,88 +165,100 @@ CASES = {
         Preprocessing(scale=0.5),
     ),
     "lone": Case(tensor(()), np.float32([3, 4])),
-    "bytes": Case(tensor((16, 16, 3)), BYTES, image_recipe(colors="rgb")),
+    "bytes": Case(tensor((16, 16, 3)), BYTES, image_preprocessing(colors="rgb")),
     "bytes_as_they_are": Case(
-        tensor((16, 16, 3), "uint8", 1, 0), BYTES, image_recipe(colors="rgb")
+        tensor((16, 16, 3), "uint8", 1, 0), BYTES, image_preprocessing(colors="rgb")
     ),
-    "whole_bytes": Case(tensor((16, 16, 3), "uint8", None), BYTES, image_recipe(crop=(16, 16))),
-    "offset_bytes": Case(tensor((16, 16, 3), "int16", 1, 0), BYTES, image_recipe(offset=7)),
+    "whole_bytes": Case(
+        tensor((16, 16, 3), "uint8", None), BYTES, image_preprocessing(crop=(16, 16))
+    ),
+    "offset_bytes": Case(tensor((16, 16, 3), "int16", 1, 0), BYTES, image_preprocessing(offset=7)),
     "table": Case(
         tensor((16, 16, 3), scale=0.013, zero_point=3),
         BYTES,
-        image_recipe(scale=1 / 127.5, offset=-1),
+        image_preprocessing(scale=1 / 127.5, offset=-1),
     ),
     "tables": Case(
         tensor((16, 16, 3), scale=0.0187, zero_point=-14),
         BYTES,
-        image_recipe(colors="bgr", **IMAGENET),
+        image_preprocessing(colors="bgr", **IMAGENET),
     ),
-    "bgr": Case(tensor((16, 16, 3)), BYTES, image_recipe(colors="bgr")),
+    "bgr": Case(tensor((16, 16, 3)), BYTES, image_preprocessing(colors="bgr")),
     "crop": Case(
-        tensor((7, 8, 3)), random_images(3, 16, 15, 3), image_recipe(crop=(7, 8), mean=(1, 2, 30))
+        tensor((7, 8, 3)),
+        random_images(3, 16, 15, 3),
+        image_preprocessing(crop=(7, 8), mean=(1, 2, 30)),
     ),
     "crop_all_alike": Case(
-        tensor((7, 8, 1)), random_images(3, 9, 11, 1), image_recipe(crop=(7, 8))
+        tensor((7, 8, 1)), random_images(3, 9, 11, 1), image_preprocessing(crop=(7, 8))
     ),
     "four_channels": Case(
-        tensor((5, 4, 4)), random_images(3, 5, 4, 4), image_recipe(resize=(5, 4))
+        tensor((5, 4, 4)), random_images(3, 5, 4, 4), image_preprocessing(resize=(5, 4))
     ),
     "gray": Case(
         tensor((40, 30, 1)),
         random_images(9, 40, 30, 3),
-        image_recipe(colors="gray", scale=0.9, offset=-0.7),
+        image_preprocessing(colors="gray", scale=0.9, offset=-0.7),
     ),
     "gray_crop": Case(
-        tensor((4, 3, 1)), random_images(9, 9, 10, 3), image_recipe(colors="gray", crop=(4, 3))
+        tensor((4, 3, 1)),
+        random_images(9, 9, 10, 3),
+        image_preprocessing(colors="gray", crop=(4, 3)),
     ),
     "float_pixels": Case(
-        tensor((16, 16, 3), "float32", None), BYTES, image_recipe(colors="bgr", **IMAGENET)
+        tensor((16, 16, 3), "float32", None), BYTES, image_preprocessing(colors="bgr", **IMAGENET)
     ),
     "shrunk": Case(
         tensor((80, 80, 3), scale=0.0187, zero_point=-14),
         random_images(3, 120, 173, 3),
-        image_recipe(resize=(96, 96), crop=(80, 80), **IMAGENET),
+        image_preprocessing(resize=(96, 96), crop=(80, 80), **IMAGENET),
     ),
     "grown": Case(
         tensor((31, 64, 3), "float32", None),
         random_images(2, 7, 5, 3),
-        image_recipe(resize=(31, 64)),
+        image_preprocessing(resize=(31, 64)),
     ),
     "shrunk_gray": Case(
         tensor((29, 23, 1), "float32", None),
         random_images(5, 48, 50, 3),
-        image_recipe(resize=(30, 23), crop=(29, 23), colors="gray", scale=0.3, offset=-1.3),
+        image_preprocessing(resize=(30, 23), crop=(29, 23), colors="gray", scale=0.3, offset=-1.3),
     ),
     "shrunk_bgr": Case(
         tensor((19, 18, 3), "uint8", None),
         random_images(2, 60, 11, 3),
-        image_recipe(resize=(19, 18), colors="bgr"),
+        image_preprocessing(resize=(19, 18), colors="bgr"),
     ),
-    "one_pixel": Case(tensor((3, 3, 1)), random_images(4, 1, 1, 1), image_recipe(resize=(3, 3))),
+    "one_pixel": Case(
+        tensor((3, 3, 1)), random_images(4, 1, 1, 1), image_preprocessing(resize=(3, 3))
+    ),
     "wave": Case(
         tensor((4000,), scale=1 / 128, zero_point=0),
         random_sounds(4, 4000),
-        audio_recipe(Audio(sample_rate=16000)),
+        audio_preprocessing(Audio(sample_rate=16000)),
     ),
     "wave_of_one_channel": Case(
         tensor((900, 1), "float32", None),
         random_sounds(4, 900),
-        audio_recipe(Audio(sample_rate=16000, clip_samples=900), scale=2, offset=0.1),
+        audio_preprocessing(Audio(sample_rate=16000, clip_samples=900), scale=2, offset=0.1),
     ),
     "mfcc": Case(
         tensor((49, 10, 1), scale=0.5847029, zero_point=83),
         random_sounds(20, 16000),
-        audio_recipe(MFCC),
+        audio_preprocessing(MFCC),
         1,
         1e-3,
     ),
     "mfcc_float": Case(
-        tensor((49, 10), "float32", None), random_sounds(20, 16000), audio_recipe(MFCC), 1e-4, 1
+        tensor((49, 10), "float32", None),
+        random_sounds(20, 16000),
+        audio_preprocessing(MFCC),
+        1e-4,
+        1,
     ),
     "log_mel": Case(
         tensor((15, 20), scale=0.07, zero_point=20),
         random_sounds(20, 2000, 8000),
-        audio_recipe(
+        audio_preprocessing(
             log_mel(clip_samples=2000, frame_length=201, frame_step=128, mel_bins=20),
             offset=0.5,
             mean=tuple(np.linspace(-9, -1, 20)),
@@ -256,19 +268,19 @@ CASES = {
     "dft": Case(
         tensor((5, 16), "float32", None),
         random_sounds(20, 350, 8000),
-        audio_recipe(log_mel(frame_length=150, frame_step=50, fft_length=155, mel_bins=16)),
+        audio_preprocessing(log_mel(frame_length=150, frame_step=50, fft_length=155, mel_bins=16)),
         *(1e-4, 1),
     ),
     "no_bins": Case(
         tensor((4, 2), "float32", None),
         random_sounds(2, 4, 8000),
-        audio_recipe(log_mel(frame_length=1, frame_step=1, mel_bins=2)),
+        audio_preprocessing(log_mel(frame_length=1, frame_step=1, mel_bins=2)),
         *(1e-5, 1),
     ),
     "least_fft": Case(
         tensor((3, 2), "float32", None),
         random_sounds(2, 8, 8000),
-        audio_recipe(log_mel(frame_length=4, frame_step=2, mel_bins=2)),
+        audio_preprocessing(log_mel(frame_length=4, frame_step=2, mel_bins=2)),
         *(1e-5, 1),
     ),
 }

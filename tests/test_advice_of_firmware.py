@@ -38,24 +38,24 @@ def test_models_are_named_as_advised(tmp_path: Path, name: str, advice: str, fol
         ({"labels": "\n"}, "contains no labels; write one per line", {"labels": "a\nb\nc\nd\n"}),
         ({"labels": "a\0\nb\nc\nd"}, "NUL byte", {"labels": "a\nb\nc\nd\n"}),
         (
-            {"recipe": IMAGE},
+            {"preprocessing": IMAGE},
             "remove resize, crop and colors",
-            {"recipe": "[preprocessing]\nscale = 2"},
+            {"preprocessing": "[preprocessing]\nscale = 2"},
         ),
         (
-            {"recipe": "[preprocessing]\nmean = [1, 2]"},
+            {"preprocessing": "[preprocessing]\nmean = [1, 2]"},
             "give one value, or one per channel",
-            {"recipe": "[preprocessing]\nmean = [1]"},
+            {"preprocessing": "[preprocessing]\nmean = [1]"},
         ),
         (
-            {"recipe": "[preprocessing]\nmean = [1, 2]"},
+            {"preprocessing": "[preprocessing]\nmean = [1, 2]"},
             "give one value, or one per channel",
-            {"recipe": "[preprocessing]\nmean = [1, 2, 3, 4]"},
+            {"preprocessing": "[preprocessing]\nmean = [1, 2, 3, 4]"},
         ),
         (
-            {"recipe": "[preprocessing]\nsample_rate = 9\nclip_samples = 3"},
+            {"preprocessing": "[preprocessing]\nsample_rate = 9\nclip_samples = 3"},
             "change clip_samples in the project file",
-            {"recipe": "[preprocessing]\nsample_rate = 9\nclip_samples = 4"},
+            {"preprocessing": "[preprocessing]\nsample_rate = 9\nclip_samples = 4"},
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_firmware_is_written_as_advised(
     def options(settings: dict[str, str]) -> dict[str, object]:
         for name, text in settings.items():
             (tmp_path / f"{name}.toml").write_text(text)
-        keys = {"labels": "labels", "recipe": "project_files"}
+        keys = {"labels": "labels", "preprocessing": "project_files"}
         return {
             keys.get(name, name): {ONLY_MODEL: tmp_path / f"{name}.toml"} if name in keys else text
             for name, text in settings.items()

@@ -170,7 +170,7 @@ def test_an_unknown_technique_is_rejected_with_a_list_of_the_known(
     models: Path, tmp_path: Path, registered: Any
 ) -> None:
     del TECHNIQUES["scale"]
-    with pytest.raises(ConfigError, match="technique 'scale': the techniques are prune, grow"):
+    with pytest.raises(ConfigError, match="technique 'scale': choose one of prune, grow"):
         export(config(models, tmp_path / "out", registered.Scale(factor=2.0)))
     with pytest.raises(ConfigError, match="technique 'prun': did you mean 'prune'"):
         find_technique("prun")

@@ -155,7 +155,7 @@ def test_a_pipe_is_read_once_and_its_paths_are_relative_to_the_working_folder(
         requests.append(config)
         raise Stopped("stopped")
 
-    monkeypatch.setattr("edgepack.pipeline.exporting.export.export", collect)
+    monkeypatch.setattr("edgepack.pipeline.exporting.export.export_again", collect)
     run("export", "--config", fifo)
     (config,) = requests
     assert config.test == Path("t.npz")
@@ -238,6 +238,6 @@ def test_help_mentions_manifests_where_they_are_supported() -> None:
 
 def test_every_setting_of_an_export_is_an_option() -> None:
     keys = {param.name for param in cli.commands["export"].params}
-    others = {"budgets", "compress", "quantization", "repeats"}
+    others = {"budgets", "compress", "quantization"}
     assert {field.name for field in fields(ExportConfig)} - others <= keys
     assert {*LOSS_BUDGETS, "not_shown"} <= keys

@@ -15,7 +15,7 @@ from conftest import export, files
 from edgepack import DebugConfig, ExportConfig, Prune, QuantizeConfig
 from edgepack.config.budgets import Budgets
 from edgepack.config.quantization import Quantization
-from edgepack.storage.provenance import describe_inputs, export_manifest, repeat_notes
+from edgepack.storage.provenance import describe_inputs, export_settings, repeat_notes
 
 
 def test_a_manifest_has_the_settings_of_an_export(project: Path, requests: list[Any]) -> None:
@@ -57,8 +57,7 @@ def test_a_repeated_export_keeps_its_budgets(project: Path, requests: list[Any])
     )
     (project / "m.h5").touch()
     np.savez(project / "d.npz", x=np.zeros(3))
-    inputs = describe_inputs(given, {})
-    recorded = export_manifest("export", given, {}, inputs, {}).request["recipe"]["budgets"]
+    recorded = export_settings(given)["budgets"]
     path = write_manifest(project, budgets=recorded)
     for command in ("export", "quantize"):
         run(command, *ARGUMENTS, "--config", path)
@@ -75,9 +74,9 @@ def test_a_toml_file_takes_precedence_over_a_manifest(project: Path, requests: l
     toml = write_config(project, "[export]\nsamples = 9\n")
     for both in ((path, toml), (toml, path)):
         run("export", *ARGUMENTS, "--config", both[0], "--config", both[1])
-        recipe = requests.pop()
-        assert (recipe.samples, recipe.seed, recipe.project_file) == (9, 4, toml)
-        assert recipe.compress == (Prune(sparsity=0.5),)
+        config = requests.pop()
+        assert (config.samples, config.seed, config.project_file) == (9, 4, toml)
+        assert config.compress == (Prune(sparsity=0.5),)
     write_config(project, "[export]\nsparsity = 0.75\n")
     run("export", *ARGUMENTS, "--config", path, "--config", toml)
     assert requests.pop().compress == (Prune(sparsity=0.75),)
@@ -89,8 +88,13 @@ def test_a_toml_file_takes_precedence_over_a_manifest(project: Path, requests: l
 
 
 def test_another_model_or_other_data_than_the_manifest_lists_are_said(
-    project: Path, requests: list[Any]
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    repeated: list[Any] = []
+    monkeypatch.setattr(
+        "edgepack.pipeline.exporting.export.export_again",
+        lambda _, repeats, *__, **___: repeated.append(repeats),
+    )
     for name in ("m.h5", "other.h5"):
         (project / name).write_text(name)
     np.savez(project / "d.npz", x=np.zeros(3))
@@ -100,13 +104,13 @@ def test_another_model_or_other_data_than_the_manifest_lists_are_said(
     recorded = describe_inputs(first, {})
     path = write_manifest(project, **recorded)
     run("export", *ARGUMENTS, "--config", path)
-    assert [*repeat_notes(requests[-1].repeats, describe_inputs(first, {}))] == []
+    assert [*repeat_notes(repeated[-1], describe_inputs(first, {}))] == []
     (project / "copy.h5").write_text("m.h5")
     copied = describe_inputs(replace(first, model=project / "copy.h5"), {})
-    assert [*repeat_notes(requests[-1].repeats, copied)] == []
+    assert [*repeat_notes(repeated[-1], copied)] == []
     np.savez(project / "d.npz", x=np.ones(3))
     given = describe_inputs(replace(first, model=project / "other.h5"), {})
-    (note,) = repeat_notes(requests[-1].repeats, given)
+    (note,) = repeat_notes(repeated[-1], given)
     was, became = (each["model"]["sha256"][:12] for each in (recorded, given))
     assert note.startswith(
         "warning: the result does not repeat the export of the manifest in --config: the model was"

@@ -33,7 +33,7 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
     ("step", "message"),
     [
         ("sparsity = 1", "[compress]: 'technique' must be one of prune"),
-        ("technique = 'prun'", "technique 'prun': did you mean 'prune'? the techniques are prune"),
+        ("technique = 'prun'", "technique 'prun': did you mean 'prune'? choose one of prune"),
         ("technique = 'prune'\nsparsty = 1", "did you mean 'sparsity'?"),
         ("technique = 'prune'\nsparsity = 'a'", "[compress]: 'sparsity' must be a number, not 'a'"),
         (
@@ -41,7 +41,7 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
             "'n-of-m' and 'n_of_m' mean the s",
         ),
         ("technique = 'prune'\nsparsity = true", "'sparsity' must be a number, not True"),
-        ("technique = 'prune'\nsparsity = 2", "sparsity 2: must lie between 0 and 1"),
+        ("technique = 'prune'\nsparsity = 2", "sparsity 2.0: must lie between 0 and 1"),
         (
             "technique = 'prune'\nblock = [1]",
             "'block' must be a list of a whole number and a whole",
@@ -58,7 +58,7 @@ def test_compression_steps_are_a_list(project: Path, requests: list[Any]) -> Non
         ("technique = 'prune'\nfine_tune.epochs = 0", "epochs 0: fine-tuning needs at least 1"),
         (
             "technique = 'prune'\nfine_tune.schedule.kind = 'x'",
-            "schedule 'x': the schedules are polynomial, constant",
+            "schedule 'x': choose one of polynomial, constant",
         ),
     ],
 )

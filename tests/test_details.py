@@ -14,7 +14,7 @@ from test_candidates import classifier
 
 from edgepack.config.compare import CompareConfig
 from edgepack.config.firmware import NamedModel
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.core.errors import ModelError
 from edgepack.core.progress import NoProgress
 from edgepack.core.signature import Signature

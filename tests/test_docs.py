@@ -42,7 +42,7 @@ def test_the_targets_are_listed_as_they_are() -> None:
     assert listed == block("", "rp2040")
 
 
-def test_the_targets_and_recipes_that_are_shown_are_read(tmp_path: Path) -> None:
+def test_the_targets_and_project_files_that_are_shown_are_read(tmp_path: Path) -> None:
     assert parse_target("mine", block("toml", "STM32L476")).budgets.max_arena == 40000
     (tmp_path / "edgepack.toml").write_text(block("toml", "max_drop"))
     assert read_project_file(tmp_path / "edgepack.toml").budgets.max_drop == 1.0
@@ -54,9 +54,13 @@ def test_the_project_file_that_is_shown_is_accepted(
     path = tmp_path / "edgepack.toml"
     path.write_text(block("toml", "[[compress]]"))
     configs: list[Any] = []
-    for name, room in {"export": "exporting", "validate": "validation"}.items():
-        function = f"edgepack.pipeline.{room}.{name}.{name}"
-        monkeypatch.setattr(function, lambda config, *_, **__: configs.append(config))
+    for name, function in (
+        ("export", "exporting.export.export_again"),
+        ("validate", "validation.validate.validate"),
+    ):
+        monkeypatch.setattr(
+            f"edgepack.pipeline.{function}", lambda config, *_, **__: configs.append(config)
+        )
         CliRunner().invoke(cli, [name, "--config", str(path)])
     config, validate = configs
     assert [step.training is None for step in config.compress] == [True, False]

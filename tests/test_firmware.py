@@ -156,18 +156,18 @@ def test_test_vectors_are_what_tflm_computes(tmp_path: Path) -> None:
     assert len(np.unique(outputs)) > 3
 
 
-def test_data_recipe_and_labels_reach_the_vectors_and_the_code(tmp_path: Path) -> None:
+def test_data_preprocessing_and_labels_reach_the_vectors_and_the_code(tmp_path: Path) -> None:
     model = relu_model(tmp_path)
     data = np.arange(20, dtype=np.float32).reshape(5, 4)
     np.savez(tmp_path / "test.npz", x=data)
-    (tmp_path / "recipe.toml").write_text("[preprocessing]\nscale = 0.25\n")
+    (tmp_path / "project.toml").write_text("[preprocessing]\nscale = 0.25\n")
     (tmp_path / "labels.txt").write_text('up\ndown "\nl\u00e4ft\n??/\n')
     firmware(
         firmware_config(
             tmp_path / "fw",
             NamedModel(path=model),
             tests={ONLY_MODEL: tmp_path / "test.npz"},
-            project_files={ONLY_MODEL: tmp_path / "recipe.toml"},
+            project_files={ONLY_MODEL: tmp_path / "project.toml"},
             labels={ONLY_MODEL: tmp_path / "labels.txt"},
             vectors=5,
         )

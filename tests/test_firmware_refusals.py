@@ -75,7 +75,7 @@ def test_models_with_equal_identifiers_are_refused(tmp_path: Path) -> None:
         ({"target": "android-arm64"}, "does not run TensorFlow Lite Micro"),
         ({"target": "ethos-u55"}, "name a target without an NPU, such as corstone-300"),
         ({"target": "nano"}, "unknown target 'nano'"),
-        ({"layout": "make"}, "the layouts are cmake, arduino, esp-idf, zephyr, platformio"),
+        ({"layout": "make"}, "choose one of cmake, arduino, esp-idf, zephyr, platformio"),
         ({"tests": {ONLY_MODEL: Path("none.npz")}}, "none.npz"),
         ({"labels": {ONLY_MODEL: Path("none.txt")}}, "none.txt: no such file of labels"),
         ({"labels": {"door": Path("none.txt")}}, "there is no such model; the models are relu"),

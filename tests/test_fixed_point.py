@@ -80,6 +80,14 @@ def test_a_study_reports_accuracy_by_bits(models: Path, edgepack: Edgepack, tmp_
     assert {path.name for path in output.iterdir()} == {
         *("float.tflite", "study.json", "manifest.json"),
     }
+    manifest = json.loads((output / "manifest.json").read_text())["recipe"]
+    assert {key: manifest.pop(key) for key in ("bits", "roundings", "seed", "metric")} == {
+        "bits": [2, 3, 4, 5, 6, 7, 8],
+        "roundings": ["nearest", "stochastic"],
+        "seed": 0,
+        "metric": None,
+    }
+    assert set(manifest) == {"model", "test", "custom_objects", "allow_unsafe"}
 
 
 def test_invalid_settings_of_a_study_are_rejected() -> None:

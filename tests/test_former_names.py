@@ -77,6 +77,41 @@ def test_every_former_name_is_still_in_the_module_that_defined_it(module: str, n
         assert getattr(importlib.import_module(module), name) is current
 
 
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in FORMER_NAMES.items() for name in names]
+)
+def test_every_former_name_can_be_imported(module: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match="is now"):
+        assert getattr(importlib.import_module(module), name).__module__.startswith("edgepack.")
+
+
+@pytest.mark.parametrize(("former", "current"), FORMER_MODULES.items())
+def test_every_former_module_can_be_imported(former: str, current: str) -> None:
+    with pytest.warns(DeprecationWarning, match="is now") as warned:
+        module = importlib.import_module(former)
+    assert f"{former} is now {current}" in [str(each.message) for each in warned]
+    for name in module.__all__:
+        getattr(module, name)
+
+
+def test_an_import_warns_once() -> None:
+    with pytest.warns(DeprecationWarning, match="is now") as warned:
+        from edgepack import Recipe
+    assert [str(each.message) for each in warned] == ["Recipe is now edgepack.ExportConfig"]
+    assert Recipe is edgepack.ExportConfig
+    with pytest.warns(DeprecationWarning, match="is now") as warned:
+        from edgepack.report import Report  # type: ignore[attr-defined]
+    assert [str(each.message) for each in warned] == ["Report is now edgepack.ExportReport"]
+    assert Report is edgepack.ExportReport
+
+
+@pytest.mark.parametrize("given", [("a",), ("a", "b", "c")])
+def test_another_number_of_paths_than_before_is_refused_by_name(given: tuple[str, ...]) -> None:
+    with pytest.raises((ConfigError, TypeError), match=r"diff.* (takes|got)") as refused:
+        edgepack.diff(*given)  # type: ignore[arg-type]
+    assert "lambda" not in str(refused.value)
+
+
 def test_a_warning_names_the_line_of_the_user(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("from edgepack import Trial\nfrom edgepack.recipe import Recipe\n")
@@ -102,10 +137,10 @@ def test_names_that_never_existed_are_errors() -> None:
 def test_arguments_are_accepted_by_their_former_names() -> None:
     file = Path("edgepack.toml")
     with pytest.warns(DeprecationWarning, match="recipe_file of ExportConfig is now project_file"):
-        recipe = edgepack.ExportConfig(  # type: ignore[call-arg]
+        config = edgepack.ExportConfig(  # type: ignore[call-arg]
             model=Path("m.h5"), output=Path("o"), recipe_file=file
         )
-    assert recipe.project_file == file
+    assert config.project_file == file
     with pytest.warns(DeprecationWarning, match="recipe_files of FirmwareConfig is now"):
         firmware = edgepack.FirmwareConfig(  # type: ignore[call-arg]
             models=(edgepack.NamedModel(path=Path("m.tflite")),),
@@ -115,7 +150,7 @@ def test_arguments_are_accepted_by_their_former_names() -> None:
         )
     assert firmware.project_files == {"": file}
     with pytest.warns(DeprecationWarning, match="recipe_file of ExportConfig is now project_file"):
-        other = replace(recipe, recipe_file=Path("b.toml"))
+        other = replace(config, recipe_file=Path("b.toml"))
     with pytest.warns(DeprecationWarning, match="recipe_file is now project_file"):
         assert other.recipe_file == Path("b.toml")  # type: ignore[attr-defined]
 

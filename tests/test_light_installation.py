@@ -246,7 +246,7 @@ from pathlib import Path
 import edgepack
 from edgepack.core.errors import MissingToolError
 data, output = Path("data.npz"), Path("new")
-export = lambda: edgepack.export(edgepack.Recipe(
+export = lambda: edgepack.export(edgepack.ExportConfig(
     model=Path("model.h5"), representative=data, output=output))
 compare = lambda: edgepack.compare(edgepack.CompareConfig(
     model=Path("model.h5"), candidates=(edgepack.NamedModel(path=Path("int8.tflite")),), test=data))

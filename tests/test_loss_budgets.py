@@ -15,7 +15,7 @@ from edgepack.checks.loss_budgets import (
     judge_sqnr,
 )
 from edgepack.config.budgets import Budgets, share_not_shown, strictest
-from edgepack.core.errors import TableError
+from edgepack.core.errors import ConfigError
 from edgepack.core.findings import Finding
 from edgepack.evaluation.bootstrap import percentile_interval, sample_accuracy_losses
 from edgepack.evaluation.closeness import Closeness
@@ -235,13 +235,13 @@ def test_equal_outputs_have_any_sqnr_and_lost_ones_none() -> None:
         ({"min_sqnr": float("inf")}, "min_sqnr inf"),
         ({"max_class_drop": -1}, "max_class_drop -1"),
         ({"not_shown": "maybe"}, "not_shown 'maybe'"),
-        ({"max_drop": "1"}, "max_drop '1': must be a number"),
-        ({"max_drop": True}, "max_drop True: must be a number"),
-        ({"max_flash": 1.5}, "max_flash 1.5: must be a whole number"),
+        ({"max_drop": "1"}, "max_drop must be a number, not '1'"),
+        ({"max_drop": True}, "max_drop must be a number, not True"),
+        ({"max_flash": 1.5}, "max_flash must be a whole number, not 1.5"),
     ],
 )
 def test_impossible_budgets_are_refused(budgets: dict[str, Any], message: str) -> None:
-    with pytest.raises(TableError, match=message):
+    with pytest.raises(ConfigError, match=message):
         Budgets(**budgets)
 
 

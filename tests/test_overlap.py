@@ -161,7 +161,7 @@ def inputs(tmp_path: Path) -> Path:
     np.savez(folder / "data.npz", x=np.ones((4, 4), np.float32))
     np.savez(folder / "test.npz", x=np.ones((4, 4), np.float32))
     (folder / "ranges.json").write_text("{}")
-    (folder / "recipe.toml").write_text("")
+    (folder / "project.toml").write_text("")
     (folder / "labels.txt").write_text("a\nb\nc\nd\n")
     (folder / "mine.toml").write_text(
         'description = "d"\nkind = "microcontroller"\nprocessor = "p"\nclock_mhz = 1.0\n'
@@ -172,15 +172,20 @@ def inputs(tmp_path: Path) -> Path:
     return folder
 
 
-MODEL, DATA, RECIPE, LABELS = "model.tflite", "data.npz", "recipe.toml", "labels.txt"
+MODEL, DATA, PROJECT, LABELS = "model.tflite", "data.npz", "project.toml", "labels.txt"
 CALLS = {
-    "export": [MODEL, *("--representative", DATA), *("--test", "test.npz"), *("--recipe", RECIPE)],
+    "export": [MODEL, *("--representative", DATA), *("--test", "test.npz"), *("--config", PROJECT)],
     "quantize": [MODEL, *("--representative", DATA), *("--target", "mine.toml")],
     "debug": [MODEL, *("--ranges", "ranges.json"), *("--test", DATA)],
     "study": [MODEL, *("--test", DATA)],
     "compare": ["float.tflite", f"a={MODEL}", *("--test", DATA), *("--labels", LABELS)],
-    "firmware": [MODEL, *("--target", "mine.toml"), *("--test", DATA), *("--recipe", RECIPE)],
-    "phone": [MODEL, *("--labels", LABELS), *("--recipe", RECIPE)],
+    "firmware": [
+        MODEL,
+        *("--target", "mine.toml"),
+        *("--test", DATA),
+        *("--preprocessing", PROJECT),
+    ],
+    "phone": [MODEL, *("--labels", LABELS), *("--config", PROJECT)],
 }
 """The commands that write folders; every argument that does not begin with a dash is a file."""
 

@@ -19,7 +19,7 @@ from edgepack.core.errors import ConfigError, ModelError
 from edgepack.emit.phone.phone_model import PhoneModel
 from edgepack.pipeline.naming import default_name
 
-IMAGE_RECIPE = """\
+IMAGE_PROJECT = """\
 [preprocessing]
 resize = [12, 10]
 crop = [9, 7]
@@ -31,10 +31,10 @@ std = [0.229, 0.224, 0.225]
 
 @pytest.fixture
 def folder(pictures: PhoneModel, tmp_path: Path) -> Path:
-    """A folder with pictures.tflite, labels.txt and recipe.toml."""
+    """A folder with pictures.tflite, labels.txt and project.toml."""
     (tmp_path / "pictures.tflite").write_bytes(pictures.data)
     (tmp_path / "labels.txt").write_text("".join(f"class {i}\n" for i in range(189)))
-    (tmp_path / "recipe.toml").write_text(IMAGE_RECIPE)
+    (tmp_path / "project.toml").write_text(IMAGE_PROJECT)
     return tmp_path
 
 
@@ -52,7 +52,7 @@ def phone_config(folder: Path, **options: Any) -> PhoneConfig:
 def test_a_folder_is_written_without_tensorflow_or_an_interpreter(
     folder: Path, edgepack: Edgepack
 ) -> None:
-    arguments = ("--labels", folder / "labels.txt", "--recipe", folder / "recipe.toml")
+    arguments = ("--labels", folder / "labels.txt", "--config", folder / "project.toml")
     done = edgepack("phone", folder / "pictures.tflite", "--output", folder / "out", *arguments)
     assert done.returncode == 0, done.stderr
     assert [line.split("  ")[0] for line in done.stdout.splitlines()] == [
@@ -67,7 +67,7 @@ def test_a_folder_is_written_without_tensorflow_or_an_interpreter(
         "folder = Path(sys.argv[1])\n"
         "config = e.PhoneConfig(\n"
         "    model=folder / 'pictures.tflite', output=folder / 'out', force=True,\n"
-        "    labels=folder / 'labels.txt', project_file=folder / 'recipe.toml')\n"
+        "    labels=folder / 'labels.txt', project_file=folder / 'project.toml')\n"
         f"e.phone(config); sys.exit(str({heavy} & set(sys.modules)))"
     )
     before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
@@ -161,12 +161,12 @@ def test_labels_that_fit_two_outputs_are_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_recipe_that_does_not_fit_the_model_is_refused(
+def test_preprocessing_that_does_not_fit_the_model_is_refused(
     folder: Path, text: str, message: str
 ) -> None:
-    (folder / "recipe.toml").write_text(text)
-    with pytest.raises(ConfigError, match=r"recipe\.toml: ") as caught:
-        phone(phone_config(folder, project_file=folder / "recipe.toml"))
+    (folder / "project.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"project\.toml: ") as caught:
+        phone(phone_config(folder, project_file=folder / "project.toml"))
     assert message in str(caught.value)
 
 

@@ -115,9 +115,10 @@ def test_mean_and_std_are_converted_to_the_schemas_formula() -> None:
 
 
 def test_mean_and_std_have_the_same_length(read: Any) -> None:
-    recipes = [phones.image(mean=(1, 2, 3)), phones.image(std=(1, 2, 3))]
+    described = [phones.image(mean=(1, 2, 3)), phones.image(std=(1, 2, 3))]
     models = [
-        phone_model("net", [value((2, 2, 3), "float32")], preprocessing=[each]) for each in recipes
+        phone_model("net", [value((2, 2, 3), "float32")], preprocessing=[each])
+        for each in described
     ]
     numbers = []
     for each in read(*map(with_metadata, models)):

@@ -16,9 +16,9 @@ from preprocessing_cases import (
     CASES,
     IMAGENET,
     MFCC,
-    audio_recipe,
+    audio_preprocessing,
     firmware_model,
-    image_recipe,
+    image_preprocessing,
     tensor,
 )
 
@@ -110,9 +110,11 @@ def test_the_text_is_ascii_and_its_lines_are_short() -> None:
 
 
 def test_values_that_depend_on_one_byte_are_computed_in_integers() -> None:
-    plain = preprocess_h(firmware_model("ic", tensor((32, 32, 3)), image_recipe(colors="rgb")))
+    plain = preprocess_h(
+        firmware_model("ic", tensor((32, 32, 3)), image_preprocessing(colors="rgb"))
+    )
     assert "input[i] = (ic_input_t)(pixels[i] - 128);" in plain
-    preprocessing = image_recipe(crop=(8, 8), colors="bgr", **IMAGENET)
+    preprocessing = image_preprocessing(crop=(8, 8), colors="bgr", **IMAGENET)
     tables = preprocess_h(firmware_model("ic", tensor((8, 8, 3), scale=0.0187), preprocessing))
     assert "ic_input_of_byte[3][256]" in tables
     for text in (plain, tables):
@@ -147,39 +149,47 @@ def test_each_input_has_a_function_and_they_share_a_helper() -> None:
         ((4, 3), Preprocessing(mean=(1, 2)), "mean has 2 values, but samples have 3 channels"),
         (
             (4, 3),
-            image_recipe(colors="rgb"),
+            image_preprocessing(colors="rgb"),
             "describes an image, but the model expects shape [4, 3]",
         ),
         (
             (8, 8, 3),
-            image_recipe(resize=(9, 8)),
+            image_preprocessing(resize=(9, 8)),
             "outputs shape [9, 8, 3], but the model expects [8, 8, 3]",
         ),
         (
             (8, 8, 3),
-            image_recipe(resize=(4, 4), crop=(8, 8)),
+            image_preprocessing(resize=(4, 4), crop=(8, 8)),
             "a crop of 8 x 8 does not fit into an image of 4 x 4 pixels",
         ),
         (
             (8, 8, 3),
-            image_recipe(colors="gray"),
+            image_preprocessing(colors="gray"),
             "change resize, crop or colors in the project file",
         ),
-        ((49, 13), audio_recipe(MFCC), "outputs shape [49, 10], but the model expects [49, 13]"),
+        (
+            (49, 13),
+            audio_preprocessing(MFCC),
+            "outputs shape [49, 10], but the model expects [49, 13]",
+        ),
         (
             (50, 10, 1),
-            audio_recipe(MFCC),
+            audio_preprocessing(MFCC),
             "outputs shape [49, 10], but the model expects [50, 10, 1]",
         ),
-        ((1, 10), audio_recipe(replace(MFCC, clip_samples=99)), "is shorter than one frame of 480"),
+        (
+            (1, 10),
+            audio_preprocessing(replace(MFCC, clip_samples=99)),
+            "is shorter than one frame of 480",
+        ),
         (
             (9,),
-            audio_recipe(Audio(sample_rate=9, clip_samples=8)),
+            audio_preprocessing(Audio(sample_rate=9, clip_samples=8)),
             "change clip_samples in the project",
         ),
         (
             (),
-            audio_recipe(Audio(sample_rate=9)),
+            audio_preprocessing(Audio(sample_rate=9)),
             "describes audio, but the model expects a single number",
         ),
     ],

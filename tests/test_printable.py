@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> Path:
     """Files whose names and contents are hostile, each in its own way."""
     np.savez(tmp_path / "arrays.npz", **{EVIL: np.zeros((4, 4), "float32")})
     (tmp_path / "table.csv").write_text(f"{EVIL},b\n1,2\n3,x\n")
-    (tmp_path / "recipe.toml").write_text('"\\u001b[31m\\u202e" = 1\n')
+    (tmp_path / "project.toml").write_text('"\\u001b[31m\\u202e" = 1\n')
     (tmp_path / "board.toml").write_text('"\\u001b[31m\\u202e" = 1\n')
     (tmp_path / "ranges.json").write_text(f'{{"schema": "{EVIL.encode("unicode_escape")}"}}')
     (tmp_path / f"{EVIL}.npz").write_bytes(b"none")
@@ -52,7 +52,7 @@ def files(tmp_path: Path) -> Path:
         ("validate", "model.tflite", "--test", "table.csv"),
         ("validate", "model.tflite", "--test", "pictures"),
         ("validate", "model.tflite", "--test", f"{EVIL}.npz"),
-        ("validate", "model.tflite", "--recipe", "recipe.toml"),
+        ("validate", "model.tflite", "--config", "project.toml"),
         ("validate", "model.tflite", "--target", "./board.toml"),
         ("validate", "model.tflite", "--format", "json"),
         ("validate", "model.tflite", "--format", "junit"),

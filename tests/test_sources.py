@@ -205,7 +205,7 @@ def test_an_export_reads_folders_and_functions(
         "def broken():\n    yield np.zeros((8, 8, 1))\n    raise OSError('the disk is gone')\n",
     )
     arguments = ("export", models / "cnn.h5", "--representative", folder.path / "photos")
-    arguments += ("--recipe", folder.path / "edgepack.toml", "--output", "out")
+    arguments += ("--config", folder.path / "edgepack.toml", "--output", "out")
     arguments += ("--samples", 6, "--target", "nano-33-ble-sense")
     done = edgepack(*arguments, "--test", "own_data:broken")
     assert done.returncode == 2, done.stderr

@@ -68,6 +68,31 @@ def test_the_first_samples_of_a_stream_are_read(folder: DataFolder) -> None:
     folder.assert_refused("ends after 3 samples, but 4 were requested", samples(3), PAIR, "", 4)
 
 
+def with_a_masked_value(count: int) -> Any:
+    return np.ma.masked_equal(np.arange(count * 2).reshape(count, 2), 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda masked: masked,
+        lambda masked: {"x": masked},
+        lambda masked: {"x": [*masked]},
+        lambda masked: (masked, np.arange(4)),
+        lambda masked: (masked.data, masked[:, 1]),
+        lambda masked: (each for each in masked),
+        lambda masked: [*masked],
+        lambda masked: ((each, 0) for each in masked),
+        lambda masked: ([each] for each in masked),
+    ],
+)
+def test_masked_values_are_no_samples(folder: DataFolder, data: Any) -> None:
+    masked = with_a_masked_value(4)
+    folder.assert_refused("has masked values", data(masked), PAIR)
+    filled = folder.read(data(np.ma.array(masked.filled(7))), PAIR)
+    assert len(filled) == 4
+
+
 class Batches:
     """The interface of a Keras Sequence: a length, and batches."""
 

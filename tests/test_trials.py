@@ -142,7 +142,7 @@ def test_what_may_help_is_tried(
     assert len(set(options)) == len(options)
 
 
-def test_what_a_recipe_has_is_not_tried_again() -> None:
+def test_what_the_settings_have_is_not_tried_again() -> None:
     changed = replace(CONFIG, observer="mse", quantization=Quantization(scheme="int16"))
     options = {each.options for each in remedies(layers(), changed)}
     assert not options & {"--observer mse", "--scheme int16"}

@@ -84,7 +84,7 @@ def test_a_budget_that_does_not_hold_ends_with_status_1(
     done = edgepack(
         *("validate", pruned_digits.folder / "int8.tflite", "--target", "stm32l4r5zi"),
         *("--target", "android-arm64"),
-        *("--test", digits / "test.npz", "--recipe", tmp_path / "edgepack.toml"),
+        *("--test", digits / "test.npz", "--config", tmp_path / "edgepack.toml"),
         *("--max-flash", 1000, "--max-drop", 50, "--format", "junit"),
     )
     assert done.returncode == 1

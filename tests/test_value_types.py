@@ -1,4 +1,4 @@
-"""Empty paths on the command line are refused."""
+"""Paths on the command line that are none are refused."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def test_an_empty_path_such_as_an_unset_shell_variable_is_refused(
         done = CliRunner().invoke(cli, [command, "model", name, ""])
         assert done.exit_code == 2
         assert f"Invalid value for {names}: the path is empty" in done.output
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_a_path_with_a_nul_character_is_refused(command: str, option: click.Option) -> None:
+    for name in option.opts:
+        done = CliRunner().invoke(cli, [command, "model", name, "a\0b"])
+        assert done.exit_code == 2
+        assert "the path contains a NUL character; leave it out" in done.output
+        accepted = CliRunner().invoke(cli, [command, "model", name, "ab"])
+        assert "NUL" not in accepted.output
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands.keys() - {"doctor", "targets"}))

@@ -14,7 +14,7 @@ from edgepack.calibration.activations.activation_statistics import Observed
 from edgepack.calibration.activations.instrument import activation_names, find_activations
 from edgepack.calibration.activations.observers import make_observer
 from edgepack.calibration.activations.shared_scale import pooling_factors, sharing_groups
-from edgepack.config.quantizing import DEFAULT_OBSERVER
+from edgepack.config.shared_settings import DEFAULT_OBSERVER
 from edgepack.core.codec import as_json
 from edgepack.core.errors import CalibrationError
 from edgepack.core.schema_version import SCHEMA

@@ -10,7 +10,7 @@ from edgepack.calibration.datasets.read import StoredDataset, read_dataset
 from edgepack.calibration.datasets.sources import find_source
 from edgepack.calibration.datasets.sources.source import Context
 from edgepack.config.project_file import ProjectFile
-from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_SEED
 from edgepack.core.codec import restore
 from edgepack.core.progress import Update, ignore
 from edgepack.core.signature import Signature

@@ -19,7 +19,7 @@ from edgepack.calibration.lint.output_rules import (
     certainty,
     saturated_outputs,
 )
-from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_SEED
 from edgepack.load.loaded_model import FloatModel
 from edgepack.storage.arrays import Arrays, read_rows_by_index
 from edgepack.storage.dataset import Dataset

@@ -25,7 +25,7 @@ from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, NamedValue
 from edgepack.config.compare import CompareConfig
 from edgepack.config.firmware import NamedModel
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 
 
 class _Compare(GroupedCommand):

@@ -21,7 +21,7 @@ from edgepack.cli.value_types import PATH, NumberRange, resolve_paths
 from edgepack.compression import parse_steps
 from edgepack.config.compression_step import CompressionStep
 from edgepack.config.project_file import ALL, COMPRESS, parse_tables
-from edgepack.config.toml import require_known, respell_keys
+from edgepack.config.tables import require_known, respell_keys
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.user_files import is_special, read_user_text
 

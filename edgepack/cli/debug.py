@@ -13,6 +13,7 @@ from edgepack.cli.options import (
     force_option,
     make_config,
     quantizing_options,
+    repeated_inputs,
     selected_targets,
     target_option,
     verbose_option,
@@ -21,7 +22,7 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import PATH
 from edgepack.config.debug import DebugConfig
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 
 
 class _Debug(GroupedCommand):
@@ -59,12 +60,12 @@ def debug(
     Example:
       edgepack debug model.keras --representative calib.npz
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.debug import debug as run_debug
+    from edgepack.pipeline.debug import debug_again
     from edgepack.report.text.layer_errors import render_debug
 
     config = make_config(
         DebugConfig, ctx, options, output=output, targets=selected_targets(targets, ())
     )
-    report = run_debug(config, ProgressBars(), verbose=verbose)
+    report = debug_again(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_debug(report, output))

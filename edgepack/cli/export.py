@@ -12,6 +12,7 @@ from edgepack.cli.options import (
     GroupedCommand,
     make_config,
     quantizing_options,
+    repeated_inputs,
     result_options,
     selected_targets,
 )
@@ -19,7 +20,7 @@ from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.pruning_options import PRUNING_GROUPS, compression_steps, pruning_options
 from edgepack.config.export import ExportConfig
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 
 
 class _Export(GroupedCommand):
@@ -55,14 +56,14 @@ def export(
     Example:
       edgepack export model.keras --representative calib.npz --test test.npz --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.exporting.export import export as run_export
+    from edgepack.pipeline.exporting.export import export_again
     from edgepack.report.text.export import render_export
 
     steps = compression_steps(ctx, options)
     names = selected_targets(targets, DEFAULT_TARGETS)
     budgets = pop_budgets(options)
     config = make_config(ExportConfig, ctx, options, compress=steps, targets=names, budgets=budgets)
-    report = run_export(config, ProgressBars(), verbose=verbose)
+    report = export_again(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_export(report))
     ctx.exit(report.exit_status)

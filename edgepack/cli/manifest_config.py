@@ -12,7 +12,7 @@ from edgepack.compression import parse_steps
 from edgepack.config.budgets import parse_budgets
 from edgepack.config.compression_step import CompressionStep
 from edgepack.config.quantization import Quantization
-from edgepack.config.toml import respell_keys
+from edgepack.config.tables import respell_keys
 from edgepack.core.codec import restore
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.schema_version import SCHEMA

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -10,7 +10,7 @@ import click
 from edgepack.cli.config_file import config_from, config_option
 from edgepack.cli.value_types import DATA, PATH, TARGET, Completed, NameValuePair
 from edgepack.config.quantization import DENSE, IO_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
-from edgepack.config.quantizing import DEFAULT_OBSERVER, DEFAULT_SEED, QuantizingSettings
+from edgepack.config.shared_settings import DEFAULT_OBSERVER, DEFAULT_SEED, QuantizingSettings
 
 _ALL = "all"
 
@@ -132,8 +132,13 @@ def make_config(
     """
     if manifest := config_from(ctx).manifest:
         manifest.require_again(options | settings)
-        settings["repeats"] = manifest.described
     return kind(quantization=make_quantization(options), **options, **settings)
+
+
+def repeated_inputs(ctx: click.Context) -> Mapping[str, Any]:
+    """Return the inputs of the manifest in --config, as it describes them; none without one."""
+    manifest = config_from(ctx).manifest
+    return manifest.described if manifest else {}
 
 
 def _metric_names() -> Iterable[str]:

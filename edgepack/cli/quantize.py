@@ -12,13 +12,14 @@ from edgepack.cli.options import (
     GroupedCommand,
     make_config,
     quantizing_options,
+    repeated_inputs,
     result_options,
     selected_targets,
 )
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.config.quantize import QuantizeConfig
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 
 
 class _Quantize(GroupedCommand):
@@ -49,14 +50,14 @@ def quantize(
     Example:
       edgepack quantize model.keras --representative calib.npz --scheme int16 --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.exporting.quantize import quantize as run_quantize
+    from edgepack.pipeline.exporting.quantize import quantize_again
     from edgepack.report.text.export import render_export, render_ranges
 
     budgets = pop_budgets(options)
     config = make_config(
         QuantizeConfig, ctx, options, targets=selected_targets(targets, ()), budgets=budgets
     )
-    report = run_quantize(config, ProgressBars(), verbose=verbose)
+    report = quantize_again(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")

@@ -17,7 +17,7 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, NumberRange
-from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_SEED
 from edgepack.config.study import MAX_BITS, MIN_BITS, ROUNDINGS, StudyConfig
 
 

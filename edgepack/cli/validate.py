@@ -19,7 +19,7 @@ from edgepack.cli.options import (
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.value_types import DATA, PATH, WordChoice
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.config.validate import DEFAULT_MEMORY_LIMIT_MIB, DEFAULT_TIME_LIMIT_S, ValidateConfig
 
 _FORMATS = ("text", "json", "junit", "github", "html", "markdown")

@@ -25,9 +25,11 @@ class ExistingPath(click.Path):
     """A path. An empty one comes from an unset shell variable; it is not the working folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty path."""
+        """Refuse an empty path, and one that no system can open."""
         if value == "":
             self.fail("the path is empty", param, ctx)
+        if "\0" in str(value):
+            self.fail("the path contains a NUL character; leave it out", param, ctx)
         return super().convert(value, param, ctx)
 
 

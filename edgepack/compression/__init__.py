@@ -12,28 +12,28 @@ from typing import Any
 from edgepack.compression.pruning.magnitude import PRUNING
 from edgepack.compression.technique import Technique
 from edgepack.config.compression_step import CompressionStep
+from edgepack.config.known_words import require_one_of
 from edgepack.config.tables import settings_from_table
-from edgepack.core.errors import ConfigError, TableError
-from edgepack.core.wording import did_you_mean
+from edgepack.core.errors import TableError
 
 TECHNIQUES: dict[str, Technique] = {PRUNING.name: PRUNING}
 
 
 def find_technique(name: str) -> Technique:
-    """Return the technique of a name. Raises :class:`ConfigError` for an unknown one."""
-    if name not in TECHNIQUES:
-        raise ConfigError(
-            f"technique {name!r}: {did_you_mean(name, TECHNIQUES)}the techniques are"
-            f" {', '.join(TECHNIQUES)}"
-        )
+    """Return the technique of a name.
+
+    Raises :class:`~edgepack.core.errors.ConfigError` for an unknown one.
+    """
+    require_one_of("technique", name, TECHNIQUES)
     return TECHNIQUES[name]
 
 
 def parse_step(table: Any, name: str = "compress") -> CompressionStep:
     """Parse a table into a step: its ``technique``, and that technique's settings.
 
-    ``name`` is the table's name in error messages. Raises :class:`ConfigError` and
-    :class:`~edgepack.core.errors.TableError` for invalid settings.
+    ``name`` is the table's name in error messages. Raises
+    :class:`~edgepack.core.errors.ConfigError` and :class:`~edgepack.core.errors.TableError` for
+    invalid settings.
     """
     if not isinstance(table, dict):
         raise TableError(f"{name!r} must be a table: write [[{name}]]")

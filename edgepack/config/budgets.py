@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
 from typing import Any
 
-from edgepack.config.toml import checked_values, require_known, require_table
-from edgepack.core.errors import TableError
-from edgepack.core.wording import did_you_mean
+from edgepack.config.checked_settings import Settings
+from edgepack.config.known_words import require_one_of
+from edgepack.config.tables import checked_values, require_known, require_table
+from edgepack.core.errors import ConfigError
 
 PASSES, FAILS = "passes", "fails"
 LOSS_BUDGETS = ("max_drop", "max_class_drop", "min_agreement", "min_sqnr")
 """The budgets that need a float model to compare with."""
 
-_WHOLE = ("max_flash", "max_arena")
 _ALL_PERCENT = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budgets:
+class Budgets(Settings):
     """Limits set by the user; None means no limit.
 
     ``max_drop`` limits the loss of the metric caused by quantization: percentage points for a
@@ -36,7 +35,7 @@ class Budgets:
     ``max_flash`` is in bytes, for model and runtime together. ``max_arena`` is in bytes and limits
     the smallest arena in which TensorFlow Lite Micro can start on the device.
     ``max_latency_ratio`` is the model's latency divided by its float model's, on this machine.
-    Raises :class:`TableError` for a limit that is negative, infinite or NaN, for an agreement that
+    Raises :class:`ConfigError` for a limit that is negative, infinite or NaN, for an agreement that
     is no percentage, and for another ``not_shown``.
     """
 
@@ -50,22 +49,19 @@ class Budgets:
     max_latency_ratio: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in LIMITS:
             limit = getattr(self, name)
-            kind, words = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
-            if limit is not None and not _is_number(limit, kind):
-                raise TableError(f"{name} {limit!r}: must be {words}")
             if limit is not None and not 0 <= limit < math.inf:
-                raise TableError(f"{name} {limit}: must be 0 or greater, and finite")
+                raise ConfigError(f"{name} {limit}: must be 0 or greater, and finite")
         agreement = self.min_agreement
         if agreement is not None and (agreement > _ALL_PERCENT or 0 < agreement <= 1):
-            raise TableError(
+            raise ConfigError(
                 f"min_agreement {agreement:g}: must be a percentage up to {_ALL_PERCENT}, such as"
                 f" {agreement * _ALL_PERCENT if agreement <= 1 else 98:g}"
             )
-        if self.not_shown is not None and self.not_shown not in (PASSES, FAILS):
-            asked = f"not_shown {self.not_shown!r}: {did_you_mean(self.not_shown, (PASSES, FAILS))}"
-            raise TableError(f"{asked}must be {PASSES!r} or {FAILS!r}")
+        if self.not_shown is not None:
+            require_one_of("not_shown", self.not_shown, (PASSES, FAILS))
 
     @property
     def given(self) -> dict[str, Any]:
@@ -83,10 +79,6 @@ class Budgets:
         return any(getattr(self, name) is not None for name in LOSS_BUDGETS)
 
 
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
 LIMITS = tuple(field.name for field in fields(Budgets) if field.name != "not_shown")
 """The names of the limits."""
 
@@ -96,7 +88,7 @@ def strictest(budgets: Iterable[Budgets]) -> Budgets:
 
     >>> both = strictest([Budgets(max_drop=2, min_sqnr=20), Budgets(max_drop=1, min_sqnr=10)])
     >>> both.max_drop, both.min_sqnr
-    (1, 20)
+    (1.0, 20.0)
     """
     given = list(budgets)
     values: dict[str, Any] = {}
@@ -122,7 +114,11 @@ def share_not_shown(budgets: Mapping[str, Budgets]) -> dict[str, Budgets]:
 
 
 def parse_budgets(table: Any) -> Budgets:
-    """Parse a ``[budgets]`` table. Raises :class:`TableError` for an unknown key or a bad value."""
+    """Parse a ``[budgets]`` table.
+
+    Raises :class:`~edgepack.core.errors.TableError` for an unknown key or a value of another type,
+    and :class:`ConfigError` as :class:`Budgets` does.
+    """
     budgets = require_table("budgets", table)
     require_known(budgets, [field.name for field in fields(Budgets)], "[budgets] knows the keys")
     return Budgets(**checked_values(Budgets, budgets))

@@ -2,92 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Mapping
 from dataclasses import fields
-from numbers import Integral, Real
-from os import PathLike
-from pathlib import Path
-from reprlib import repr as short_repr
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from numbers import Number
+from pathlib import PurePath
+from typing import Any, get_type_hints
 
+from edgepack.config.type_hints import Misfit, complaint, fit
 from edgepack.core.errors import ConfigError
-from edgepack.core.printable import printable
-
-_CONVERTED: Mapping[Any, tuple[type, ...]] = {
-    Path: (str, PathLike),
-    int: (Integral,),
-    float: (Real,),
-}
-"""What is converted to a type, such as the scalars of numpy to Python's."""
+from edgepack.core.read_only import ReadOnlyMapping
 
 
 class Settings:
     """Base of the dataclasses of settings.
 
     Each value is checked against its type hint. A str is accepted for a Path, any sequence for a
-    tuple, and any number for a float; what does not fit raises :class:`ConfigError`.
+    tuple, and any number for a float; what does not fit raises :class:`ConfigError`. Mappings are
+    copied. Settings are equal, and have the same hash, if their values are equal; objects that
+    provide samples, such as arrays, are equal only to themselves.
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        # Those that a dataclass would have do not work for arrays and mappings.
+        cls.__eq__ = Settings.__eq__  # type: ignore[method-assign]
+        cls.__hash__ = Settings.__hash__  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
-        for field in fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
-            value = getattr(self, field.name)
+        for name in [each.name for each in fields(self)]:  # type: ignore[arg-type]  # a dataclass
+            value = getattr(self, name)
             try:
-                fitting = _fit(hints[field.name], value)
-            except ValueError:
-                raise ConfigError(
-                    f"{type(self).__name__}: {field.name} must be {field.type}, not {_shown(value)}"
-                ) from None
-            object.__setattr__(self, field.name, fitting)  # the class is frozen
+                fitting = fit(hints[name], value)
+            except Misfit as misfit:
+                wrong = complaint(hints[name], value, misfit)
+                raise ConfigError(f"{type(self).__name__}: {name} {wrong}") from None
+            if hints[name] is not Any and isinstance(fitting, dict):
+                fitting = ReadOnlyMapping(fitting)
+            object.__setattr__(self, name, fitting)  # the class is frozen
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _compared(self) == _compared(other)
+
+    def __hash__(self) -> int:
+        return hash(_compared(self))
 
 
-def require_settings(config: object, kind: type[Settings], function: str) -> None:
-    """Raise :class:`ConfigError` if a ``function`` was not called with settings of its ``kind``."""
-    if not isinstance(config, kind):
-        raise ConfigError(
-            f"edgepack.{function} takes an edgepack.{kind.__name__}, not {_shown(config)}"
-        )
+def _compared(settings: Any) -> tuple[Hashable, ...]:
+    return tuple(_hashable(getattr(settings, each.name)) for each in fields(settings))
 
 
-def _shown(value: object) -> str:
-    """Return a value for a message, in short; its type if it cannot be printed."""
-    try:
-        return printable(short_repr(value))
-    except Exception:  # noqa: BLE001 (whatever the caller's own class raises)
-        return f"a {type(value).__name__}"
-
-
-def _fit(hint: Any, value: Any) -> Any:
-    """Return a value in the type of its hint; raises ValueError if it does not fit."""
-    if hint is Any:
+def _hashable(value: Any) -> Hashable:
+    """Return what a value is compared by: for objects that provide samples, their identity."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(each)) for key, each in value.items())
+    if isinstance(value, tuple):
+        return tuple(map(_hashable, value))
+    if value is None or isinstance(value, str | Number | PurePath | Settings):
         return value
-    if (origin := get_origin(hint)) is not None:
-        return _fit_generic(origin, get_args(hint), value)
-    if isinstance(value, bool) and hint is not bool:
-        raise ValueError
-    if isinstance(value, hint) or (hint is float and isinstance(value, int)):
-        return value
-    if isinstance(value, _CONVERTED.get(hint, ())):
-        with suppress(TypeError, OverflowError):  # such as a path of bytes
-            return hint(value)
-    raise ValueError
-
-
-def _fit_generic(origin: Any, arguments: tuple[Any, ...], value: Any) -> Any:
-    if origin in (Union, UnionType):
-        for each in arguments:
-            with suppress(ValueError):
-                return _fit(each, value)
-        raise ValueError
-    if issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise ValueError
-        keys, values = arguments
-        return {_fit(keys, key): _fit(values, each) for key, each in value.items()}
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise ValueError
-    if arguments[-1] is Ellipsis:
-        return tuple(_fit(arguments[0], each) for each in value)
-    return tuple(_fit(kind, each) for kind, each in zip(arguments, value, strict=True))
+    return id(value)

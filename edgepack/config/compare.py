@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.config.budgets import Budgets
-from edgepack.config.export import ExportConfig
 from edgepack.config.firmware import NamedModel
 from edgepack.config.inputs import without_none
 from edgepack.config.model_source import ModelSettings
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 
@@ -78,16 +77,3 @@ class CompareConfig(ModelSettings):
     def inputs(self) -> dict[str, Any]:
         """The input data by role, without the models and the targets."""
         return without_none(test=self.test, recipe_file=self.project_file, labels=self.labels)
-
-    def as_export(self, output: Path, **settings: Any) -> ExportConfig:
-        """Return the settings of an export of the float model, with other ``settings``."""
-        return ExportConfig(
-            model=self.model,
-            weights=self.weights,
-            custom_objects=self.custom_objects,
-            allow_unsafe=self.allow_unsafe,
-            output=output,
-            test=self.test,
-            project_file=self.project_file,
-            **settings,
-        )

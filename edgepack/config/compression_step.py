@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from edgepack.config.checked_settings import Settings
+from edgepack.config.known_words import require_one_of
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ConfigError
-from edgepack.core.wording import did_you_mean
 
 SCHEDULES = ("polynomial", "constant")
 DISTILLATION = "distillation"
@@ -36,11 +36,7 @@ class Schedule(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.kind not in SCHEDULES:
-            raise ConfigError(
-                f"schedule {self.kind!r}: {did_you_mean(self.kind, SCHEDULES)}the schedules are"
-                f" {', '.join(SCHEDULES)}"
-            )
+        require_one_of("schedule", self.kind, SCHEDULES)
         if self.begin_step < 0:
             raise ConfigError(f"begin step {self.begin_step}: steps count from 0")
         if self.end_step is not None and self.end_step <= self.begin_step:
@@ -86,11 +82,8 @@ class FineTune(Settings):
             raise ConfigError(
                 f"validation split {self.validation_split}: must lie between 0 and 1, such as 0.1"
             )
-        if self.strategy is not None and self.strategy not in STRATEGIES:
-            raise ConfigError(
-                f"strategy {self.strategy!r}: {did_you_mean(self.strategy, STRATEGIES)}the"
-                f" strategies are {', '.join(STRATEGIES)}"
-            )
+        if self.strategy is not None:
+            require_one_of("strategy", self.strategy, STRATEGIES)
 
 
 @dataclass(frozen=True, kw_only=True)

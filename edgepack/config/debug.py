@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.config.quantizing import QuantizingSettings
+from edgepack.config.shared_settings import QuantizingSettings
 
 
 @dataclass(frozen=True, kw_only=True)

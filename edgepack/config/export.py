@@ -10,7 +10,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.compression_step import STRATEGIES, CompressionStep, FineTune
 from edgepack.config.inputs import without_none
 from edgepack.config.model_source import ModelSettings
-from edgepack.config.quantizing import DEFAULT_TARGETS, QuantizingSettings
+from edgepack.config.shared_settings import DEFAULT_TARGETS, QuantizingSettings
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgepack.config.quantizing import CalibrationDataSettings
+from edgepack.config.shared_settings import CalibrationDataSettings
 from edgepack.core.errors import ConfigError
 
 

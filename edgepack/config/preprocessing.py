@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from edgepack.config.checked_settings import Settings
+from edgepack.config.known_words import require_one_of
 from edgepack.core.errors import ConfigError
-from edgepack.core.wording import did_you_mean
 
 COLORS = ("rgb", "bgr", "gray")
 FEATURES = ("log-mel", "mfcc")
@@ -36,7 +37,7 @@ _SMALLEST = 2.0**-126
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
+class Image(Settings):
     """Geometry and colors of image samples of shape (height, width, channels).
 
     ``resize`` is (height, width) in pixels; interpolation is bilinear as in ``tf.image.resize`` by
@@ -51,20 +52,18 @@ class Image:
     colors: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, size in (("resize", self.resize), ("crop", self.crop)):
             if size is not None and not 1 <= min(size) <= max(size) <= _MAX_SIDE:
                 raise ConfigError(
                     f"{name} {list(size)}: height and width must be 1 to {_MAX_SIDE} pixels"
                 )
-        if self.colors is not None and self.colors not in COLORS:
-            raise ConfigError(
-                f"colors {self.colors!r}: {did_you_mean(self.colors, COLORS)}choose one of"
-                f" {', '.join(COLORS)}"
-            )
+        if self.colors is not None:
+            require_one_of("colors", self.colors, COLORS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audio:
+class Audio(Settings):
     """Audio features, for samples of shape (time,) from -1 to 1; 16-bit integers are scaled to it.
 
     ``sample_rate`` is in Hz, and files with another rate are rejected; channels are averaged.
@@ -91,10 +90,12 @@ class Audio:
     coefficients: int = 13
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, limit in _MAX_VALUES.items():
             if (value := getattr(self, name)) is not None and not 1 <= value <= limit:
                 raise ConfigError(f"{name} {value}: must be 1 to {limit}")
         if self.features is not None:
+            require_one_of("features", self.features, FEATURES)
             self._check_features()
         for name in self._unused_keys():
             needed = "mfcc" if self.features else " or ".join(FEATURES)
@@ -107,11 +108,6 @@ class Audio:
         return [name for name in _FEATURE_KEYS[used:] if getattr(self, name) != defaults[name]]
 
     def _check_features(self) -> None:
-        if self.features is not None and self.features not in FEATURES:
-            raise ConfigError(
-                f"features {self.features!r}: {did_you_mean(self.features, FEATURES)}choose one"
-                f" of {', '.join(FEATURES)}"
-            )
         if self.frame_length is None or self.frame_step is None:
             raise ConfigError(f"{self.features} needs a frame_length and a frame_step, in samples")
         if self.fft_size < self.frame_length:
@@ -143,7 +139,7 @@ class Audio:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preprocessing:
+class Preprocessing(Settings):
     """Preprocessing of each sample of an input: image or audio steps first, then its values.
 
     Values become ``(x * scale + offset - mean) / std``, in float32; ``mean`` and ``std`` have one
@@ -159,6 +155,7 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.image and self.audio:
             raise ConfigError("a sample is an image or audio, not both: describe one of them")
         numbers = {"scale": (self.scale,), "offset": (self.offset,)}

@@ -25,13 +25,8 @@ from typing import Any
 
 from edgepack.config.budgets import Budgets, parse_budgets
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
-from edgepack.config.toml import (
-    checked_value,
-    checked_values,
-    parse_toml,
-    require_known,
-    require_table,
-)
+from edgepack.config.tables import checked_value, checked_values, require_known, require_table
+from edgepack.config.toml import parse_toml
 from edgepack.core.errors import ConfigError, TableError
 from edgepack.core.signature import Signature
 from edgepack.core.user_files import read_user_text
@@ -109,7 +104,7 @@ def parse_tables(text: str) -> dict[str, Any]:
 def _parse(path: Path, tables: dict[str, Any]) -> ProjectFile:
     data, preprocessing = tables.get("data", {}), tables.get("preprocessing", {})
     require_known(data, ("label",), "[data] knows the key")
-    label = checked_value("label", data["label"], "str") if data else None
+    label = checked_value(str, data["label"], "label") if data else None
     if preprocessing and all(isinstance(table, dict) for table in preprocessing.values()):
         parsed = {name: _preprocessing(table) for name, table in preprocessing.items()}
     else:
@@ -130,7 +125,10 @@ def _preprocessing(table: dict[str, Any]) -> Preprocessing:
         for name, kind in kinds.items()
         if table.keys() & set(keys[name])
     }
-    return Preprocessing(**parts, **checked_values(Preprocessing, table, numbers))
+    one_channel = {
+        key: [table[key]] for key in ("mean", "std") if isinstance(table.get(key), int | float)
+    }
+    return Preprocessing(**parts, **checked_values(Preprocessing, table | one_channel, numbers))
 
 
 def _quoted(name: str) -> str:

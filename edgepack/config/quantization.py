@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgepack.config.checked_settings import Settings
+from edgepack.config.known_words import require_one_of
 from edgepack.core.errors import ConfigError
-from edgepack.core.wording import did_you_mean
 
 INT8, INT16, INT4 = "int8", "int16", "int4"
 FLOAT16, DYNAMIC_RANGE = "float16", "dynamic-range"
@@ -101,11 +101,3 @@ class Quantization(Settings):
             # activations; in int16, tflite-runtime computes per-channel weights incorrectly.
             return scheme in (INT16, INT4, DYNAMIC_RANGE)
         return self.dense == "per-tensor"
-
-
-def require_one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise :class:`ConfigError` for a value that is not among the known ones."""
-    if value not in known:
-        raise ConfigError(
-            f"{setting} {value!r}: {did_you_mean(value, known)}choose one of {', '.join(known)}"
-        )

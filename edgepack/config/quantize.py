@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgepack.config.budgets import Budgets
-from edgepack.config.quantizing import QuantizingSettings
+from edgepack.config.shared_settings import QuantizingSettings
 
 
 @dataclass(frozen=True, kw_only=True)

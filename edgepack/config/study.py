@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgepack.config.known_words import require_one_of
 from edgepack.config.model_source import ModelSettings
-from edgepack.config.quantization import require_one_of
-from edgepack.config.quantizing import DEFAULT_SEED, require_valid_seed
+from edgepack.config.shared_settings import DEFAULT_SEED, require_valid_seed
 from edgepack.core.errors import ConfigError
 
 NEAREST, STOCHASTIC = "nearest", "stochastic"

@@ -1,14 +1,14 @@
-"""Settings dataclasses built from TOML tables; missing keys get the field's default."""
+"""Tables of TOML: their keys and values, and dataclasses of settings built from them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from edgepack.config.toml import require_known, respell_keys
-from edgepack.core.codec import restore
+from edgepack.config.type_hints import Misfit, choices, complaint, fit, shown
 from edgepack.core.errors import TableError
+from edgepack.core.wording import did_you_mean
 
 T = TypeVar("T")
 
@@ -21,57 +21,83 @@ def settings_from_table(kind: type[T], table: dict[str, Any], name: str) -> T:
     value of the wrong type, and whatever the dataclass itself raises.
     """
     values = respell_keys(table, "-", "_")
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
-    require_known(values, known, f"[{name}] knows the keys")
-    for key, field in known.items():
-        if key not in values and field.default is MISSING and field.default_factory is MISSING:
-            raise TableError(f"[{name}]: the key {key!r} is missing")
-    hints = get_type_hints(kind)
-    return kind(**{key: _value(hints[key], values[key], f"{name}.{key}") for key in values})
+    require_known(values, [each.name for each in fields(kind)], f"[{name}] knows the keys")  # type: ignore[arg-type]  # a dataclass
+    return kind(**checked_values(kind, values, table_name=name))
 
 
-def _value(hint: Any, value: Any, name: str) -> Any:
-    inner = next((each for each in _choices(hint) if is_dataclass(each)), None)
-    if isinstance(inner, type) and isinstance(value, dict):
-        return settings_from_table(inner, value, name)
-    try:
-        return restore(hint, value)
-    except ValueError:
-        table, _, key = name.rpartition(".")
-        raise TableError(
-            f"[{table}]: {key!r} must be {describe_type(hint)}, not {value!r}"
-        ) from None
+def checked_values(
+    kind: type,
+    table: dict[str, Any],
+    names: Iterable[str] | None = None,
+    table_name: str | None = None,
+) -> dict[str, Any]:
+    """Return a table's values for the fields of a dataclass; missing keys have the defaults.
 
-
-_WORDS: dict[Any, str] = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-}
-
-
-def describe_type(hint: Any) -> str:
-    """Describe a type in words, for error messages.
-
-    >>> describe_type(tuple[int, int] | None)
-    'a list of a whole number and a whole number'
-    >>> describe_type(tuple[tuple[str, float], ...])
-    'a list, each item a list of text and a number'
+    ``names`` restricts the fields. Messages name the table if ``table_name`` is given. Raises
+    :class:`TableError` for a value of the wrong type, and for a missing value without a default.
     """
-    kinds = [each for each in _choices(hint) if each is not NoneType]
-    if len(kinds) > 1:
-        return " or ".join(map(describe_type, kinds))
-    (kind,) = kinds
-    if get_origin(kind) is not tuple:
-        return _WORDS.get(kind, "a table")
-    first, *others = get_args(kind)
-    if others == [Ellipsis]:
-        return f"a list, each item {describe_type(first)}"
-    return f"a list of {' and '.join(map(describe_type, (first, *others)))}"
+    start = f"[{table_name}]: " if table_name else ""
+    hints = get_type_hints(kind)
+    selected = None if names is None else set(names)
+    values = {}
+    for field in fields(kind):
+        name = field.name
+        if selected is not None and name not in selected:
+            continue
+        if name in table:
+            values[name] = _value(hints[name], table[name], name, table_name)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise TableError(f"{start}the key {name!r} is missing")
+    return values
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the type itself if it is none."""
-    is_plain = get_origin(hint) in (None, tuple, list, dict)
-    return (hint,) if is_plain else get_args(hint)
+def checked_value(hint: Any, value: Any, name: str, start: str = "") -> Any:
+    """Return a value in the type of its hint. Raises :class:`TableError` if it does not fit.
+
+    ``name`` is the key, and ``start`` the start of the message.
+    """
+    try:
+        return fit(hint, value)
+    except Misfit as misfit:
+        raise TableError(f"{start}{name!r} {complaint(hint, value, misfit)}") from None
+
+
+def _value(hint: Any, value: Any, name: str, table_name: str | None) -> Any:
+    start = f"[{table_name}]: " if table_name else ""
+    nested = next((each for each in choices(hint) if is_dataclass(each)), None)
+    if not isinstance(nested, type):
+        return checked_value(hint, value, name, start)
+    if not isinstance(value, dict):
+        raise TableError(f"{start}{name!r} must be a table, not {shown(value)}")
+    return settings_from_table(nested, value, f"{table_name}.{name}" if table_name else name)
+
+
+def require_known(table: dict[str, Any], known: Iterable[str], introduction: str) -> None:
+    """Raise :class:`TableError` for a key that is not known; ``introduction`` precedes the list."""
+    known = list(known)
+    if unknown := sorted(table.keys() - set(known)):
+        hint = did_you_mean(unknown[0], known)
+        raise TableError(
+            f"unknown key {unknown[0]!r}{f': {hint}' if hint else '; '}{introduction}"
+            f" {', '.join(known)}"
+        )
+
+
+def respell_keys(table: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Return a table with ``old`` (dash or underscore) replaced by ``new`` in its keys.
+
+    Raises :class:`TableError` for a key that is present in both spellings.
+    """
+    first: dict[str, str] = {}
+    for key in table:
+        other = first.setdefault(key.replace(old, new), key)
+        if other != key:
+            raise TableError(f"the keys {other!r} and {key!r} mean the same; keep one")
+    return {key.replace(old, new): value for key, value in table.items()}
+
+
+def require_table(name: str, value: Any) -> dict[str, Any]:
+    """Return a value that is a table. Raises :class:`TableError` for any other value."""
+    if not isinstance(value, dict):
+        raise TableError(f"{name!r} must be a table: write [{name}]")
+    return value

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgepack.config.budgets import Budgets
 from edgepack.config.checked_settings import Settings
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 from edgepack.workers.client import Limits

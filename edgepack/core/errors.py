@@ -16,7 +16,7 @@
     |   +-- CalibrationError       a file of ranges that cannot be read or does not fit the model
     |   +-- TargetError            an unknown or malformed target
     |   +-- ReportError            a report that cannot be read or compared
-    |   +-- TableError             an invalid TOML table or budget
+    |   +-- TableError             an invalid TOML table
     |   +-- OutputError            an output folder that cannot be written, or must not be
     +-- MissingToolError        3  a required package is not installed
 

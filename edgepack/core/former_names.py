@@ -79,6 +79,7 @@ FORMER_MODULES: Mapping[str, str] = MappingProxyType(
 )
 """The current name of each former module of the public interface."""
 
+_IMPORT_SYSTEM = "importlib._bootstrap"
 _Target = TypeVar("_Target", bound=Callable[..., Any])
 
 
@@ -86,7 +87,9 @@ def resolve_former_name(name: str, module: str, current_module: str) -> Any:
     """Return what ``name`` of ``module`` is in ``current_module``, with a DeprecationWarning."""
     current = FORMER_NAMES.get(module, {}).get(name, name)
     message = f"{name} is now {current_module}.{current}"
-    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    # For "from edgepack import Recipe", the import system asks, too, before Python does.
+    if sys._getframe(2).f_globals["__name__"] != _IMPORT_SYSTEM:
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
     return getattr(import_module(current_module), current)
 
 
@@ -122,12 +125,19 @@ def former_call(
 
     ``renew`` makes the settings of them; ``former`` and ``current`` are calls, for the warning.
     """
-    names = inspect.signature(renew).parameters.keys()
+    signature = inspect.signature(renew)
+
+    def is_former(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+        try:
+            signature.bind(*arguments, **keywords)
+        except TypeError:
+            return False
+        return bool(keywords) or isinstance(arguments[0], str | PathLike)
 
     def decorate(function: _Target) -> _Target:
         @functools.wraps(function)
         def accept(*arguments: Any, **keywords: Any) -> Any:
-            if isinstance(next(iter(arguments), None), str | PathLike) or names & keywords.keys():
+            if is_former(arguments, keywords):
                 warnings.warn(f"{former} is now {current}", DeprecationWarning, stacklevel=2)
                 return function(renew(*arguments, **keywords))
             return function(*arguments, **keywords)

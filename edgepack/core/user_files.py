@@ -1,9 +1,11 @@
-"""Read files that the user names, as a whole."""
+"""Files that the user names: errors of reading them, and reading them as a whole."""
 
 from __future__ import annotations
 
 import codecs
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgepack.core.errors import UsageError
@@ -47,6 +49,19 @@ def read_user_text(
         raise error(f"{path}: is not UTF-8 text ({cause}); save it as UTF-8") from None
 
 
+@contextmanager
+def require_readable(name: object, error: type[UsageError], what: str) -> Iterator[None]:
+    """Raise ``error`` if a ``what`` turns out to be missing or unreadable within the context."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise error(f"{name}: no such {what}; check the path") from None
+    except IsADirectoryError:
+        raise error(f"{name}: is a folder; give a {what}") from None
+    except OSError as cause:
+        raise error(f"{name}: cannot be read: {cause.strerror or cause}; check the path") from cause
+
+
 def is_special(path: Path) -> bool:
     """Whether a path refers to a pipe, a socket or a device: reading it may never end.
 
@@ -75,16 +90,8 @@ def require_not_special(path: Path, error: type[UsageError]) -> None:
 
 
 def _read(path: Path, error: type[UsageError], what: str, max_bytes: int | None) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read() if max_bytes is None else file.read(max_bytes + 1)
-    except FileNotFoundError:
-        raise error(f"{path}: no such {what}; check the path") from None
-    except IsADirectoryError:
-        raise error(f"{path}: is a folder; give a {what}") from None
-    except (OSError, ValueError) as cause:  # ValueError: not a valid path, such as one with a NUL
-        why = getattr(cause, "strerror", None) or cause
-        raise error(f"{path}: cannot be read: {why}; check the path") from cause
+    with require_readable(path, error, what), path.open("rb") as file:
+        data = file.read() if max_bytes is None else file.read(max_bytes + 1)
     if max_bytes is not None and len(data) > max_bytes:
         raise error(f"{path}: is larger than {max_bytes // _MIB} MiB; give a {what}")
     return data

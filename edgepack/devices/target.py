@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.config.budgets import Budgets, parse_budgets
-from edgepack.config.toml import checked_values, parse_toml, require_known
-from edgepack.core.errors import TableError, TargetError
+from edgepack.config.tables import checked_values, require_known
+from edgepack.config.toml import parse_toml
+from edgepack.core.errors import ConfigError, TableError, TargetError
 from edgepack.core.user_files import read_user_text
 from edgepack.core.user_folders import user_folder
 from edgepack.core.wording import did_you_mean
@@ -221,7 +222,7 @@ def parse_target(name: str, text: str) -> Target:
     """
     try:
         return _parse(Path(name).stem if name.endswith(_SUFFIX) else name, parse_toml(text))
-    except TableError as error:
+    except (ConfigError, TableError) as error:
         raise TargetError(f"target {name!r}: {error}") from error
 
 

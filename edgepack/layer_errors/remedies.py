@@ -20,7 +20,7 @@ from edgepack.config.quantization import (
     INT8,
     INT16,
 )
-from edgepack.config.quantizing import DEFAULT_OBSERVER
+from edgepack.config.shared_settings import DEFAULT_OBSERVER
 from edgepack.core.errors import ConfigError
 from edgepack.layer_errors.causes import SMALL_SHARE
 from edgepack.layer_errors.match_layers import INPUT

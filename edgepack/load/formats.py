@@ -20,7 +20,7 @@ from edgepack.core.file_contents import (
     ZIP_MAGIC,
     holds_arrays,
 )
-from edgepack.core.user_files import require_not_special
+from edgepack.core.user_files import require_not_special, require_readable
 from edgepack.load.archive import read_archive, require_safe_archived_weights
 from edgepack.load.hdf5 import require_safe_hdf5
 from edgepack.load.saved_model import SavedModelFolder, read_saved_model
@@ -86,7 +86,7 @@ def detect_format(path: Path) -> Format:
 
     Raises :class:`ModelError` if it is missing or not a model.
     """
-    try:
+    with require_readable(path, ModelError, "model file"):
         require_not_special(path, ModelError)
         if path.is_dir():
             if (path / "saved_model.pb").is_file():
@@ -96,10 +96,6 @@ def detect_format(path: Path) -> Format:
             start = file.read(64)
             file.seek(0)
             is_data = holds_arrays(file)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model file; check the path") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     if start.startswith(HDF5_MAGIC):
         return Format.H5
     if is_data:
@@ -178,7 +174,7 @@ def weights_ending(path: Path) -> str:
 
     if list(checkpoint_parts(path)):
         return ""
-    try:
+    with require_readable(path, ModelError, "weights file"):
         require_not_special(path, ModelError)
         with path.open("rb") as file:
             start = file.read(len(HDF5_MAGIC))
@@ -186,10 +182,6 @@ def weights_ending(path: Path) -> str:
             require_safe_weights_file(path)
             with h5py.File(path) as weights:
                 return ".h5" if "layer_names" in weights.attrs else ".weights.h5"
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such weights file; check the path") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     if (prefix := checkpoint_prefix(path)) is not None:
         raise ModelError(f"{path}: is part of a TensorFlow checkpoint; use --weights {prefix}")
     raise ModelError(f"{path}: not Keras weights; save them with model.save_weights()")

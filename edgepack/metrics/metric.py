@@ -62,7 +62,7 @@ class Family(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric; ``name`` identifies it in recipes and reports, ``title`` is its display name.
+    """A metric; ``name`` identifies it in settings and reports, ``title`` is its display name.
 
     ``wanted`` selects an output's targets from a dataset. It raises
     :class:`~edgepack.core.errors.DatasetError` if they are missing or unsuitable, and

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.debug import DebugConfig
 from edgepack.config.export import ExportConfig, as_export
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.core.packages import MATPLOTLIB
 from edgepack.core.progress import Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
@@ -39,7 +41,8 @@ from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import (
     describe_inputs,
     describe_model,
-    export_manifest,
+    export_settings,
+    model_manifest,
     repeat_notes,
 )
 from edgepack.tflite.parser import read_tflite
@@ -47,6 +50,7 @@ from edgepack.tflite.parser import read_tflite
 _COMMAND = "debug"
 
 
+@takes(DebugConfig)
 def debug(
     config: DebugConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> DebugReport:
@@ -62,14 +66,27 @@ def debug(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_settings(config, DebugConfig, "debug")
+    return debug_again(config, {}, progress, verbose=verbose)
+
+
+def debug_again(
+    config: DebugConfig,
+    repeats: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    verbose: bool = False,
+) -> DebugReport:
+    """Do what :func:`debug` does; ``repeats`` are as for ``export_again``."""
     if config.output is not None:
-        return _debug(as_export(config), progress, verbose=verbose)
+        return _debug(as_export(config), repeats, progress, verbose=verbose)
     with temporary_folder() as folder:
-        return _debug(as_export(config, output=folder / _COMMAND), progress, verbose=verbose)
+        settings = as_export(config, output=folder / _COMMAND)
+        return _debug(settings, repeats, progress, verbose=verbose)
 
 
-def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) -> DebugReport:
+def _debug(
+    config: ExportConfig, repeats: Mapping[str, Any], progress: Progress | None, *, verbose: bool
+) -> DebugReport:
     require_loadable(_COMMAND, config.model)
     require_data(config)
     targets = load_targets(config.targets)
@@ -91,7 +108,7 @@ def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) ->
         data = load_model_and_data(job)
         notes = (*data.notes, *(finding.note for finding in lint_findings(job, data)))
         inputs = describe_inputs(config, read_model)
-        notes += tuple(repeat_notes(config.repeats, inputs))
+        notes += tuple(repeat_notes(repeats, inputs))
         notes += model_steps.convert(job, data).notes
         data, split_notes = split_outputs(job, data)
         notes += split_notes
@@ -133,8 +150,9 @@ def _debug(config: ExportConfig, progress: Progress | None, *, verbose: bool) ->
         text_files.write_json(folder / "debug.json", report.to_dict())
         if not no_plot:
             (folder / "debug.svg").write_bytes(draw_layer_errors(report))
-        manifest = export_manifest(
-            _COMMAND, config, describe_all(folder), inputs, versions_of(runtimes)
+        manifest = model_manifest(
+            *(_COMMAND, describe_all(folder), inputs, export_settings(config)),
+            versions_of(runtimes),
         )
         manifest.write(folder)
     return report

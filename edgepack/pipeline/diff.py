@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
 from edgepack.core.former_names import former_call
@@ -36,13 +36,13 @@ _KINDS = {
 
 
 @former_call(lambda a, b: DiffConfig(a=a, b=b), "diff(a, b)", "diff(DiffConfig(a=a, b=b))")
+@takes(DiffConfig)
 def diff(config: DiffConfig) -> DiffReport:
     """Report which figures became better or worse from one report to another.
 
     Raises :class:`~edgepack.core.errors.ReportError` for what is no report, for a firmware or
     comparison report against one of another kind, and for reports without a figure in common.
     """
-    require_settings(config, DiffConfig, "diff")
     first, second = [_read(path) for path in (config.a, config.b)]
     kinds = [first.kind, second.kind]
     exclusive = [kind for kind in (_FIRMWARE, _COMPARISON) if kind in kinds]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.inspect import InspectConfig
 from edgepack.core.former_names import former_call
 from edgepack.footprint.liveness import GraphMemory, MemoryStep, called_graphs, graph_memories
@@ -80,13 +80,13 @@ class _CountedConstants:
     "inspect(path)",
     "inspect(InspectConfig(model=path))",
 )
+@takes(InspectConfig)
 def inspect(config: InspectConfig) -> InspectReport:
     """Report the operators, tensors, memory and costs of a .tflite file.
 
     Raises :class:`~edgepack.core.errors.ModelError` if it is not a .tflite file, or damaged, and
     :class:`~edgepack.core.errors.AlteredError` if it does not match the manifest beside it.
     """
-    require_settings(config, InspectConfig, "inspect")
     data, model = read_model(config.model)
     with reporting_damage(config.model):
         return _inspection(config.model, data, model)

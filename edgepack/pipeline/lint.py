@@ -9,7 +9,7 @@ from edgepack.calibration.lint import REPRESENTATIVE, TEST, LintFinding, ModelLi
 from edgepack.calibration.lint.data_rules import lint_data
 from edgepack.calibration.lint.dataset_profile import find_class_labels, profile_dataset
 from edgepack.calibration.lint.model_rules import choose_lint_samples
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.export import as_export
 from edgepack.config.lint import LintConfig
 from edgepack.core.codec import restore
@@ -23,6 +23,7 @@ from edgepack.report.data.lint import LintReport
 from edgepack.storage.dataset import Dataset
 
 
+@takes(LintConfig)
 def lint(
     config: LintConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> LintReport:
@@ -30,7 +31,6 @@ def lint(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_settings(config, LintConfig, "lint")
     require_loadable("lint", config.model)
     with (
         temporary_folder() as work,

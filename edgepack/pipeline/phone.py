@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.labels import find_labelled_output, read_labels
 from edgepack.config.phone import PhoneConfig
 from edgepack.config.preprocessing import Preprocessing
@@ -29,6 +29,7 @@ _COMMAND = "phone"
 
 
 @former_argument("app", "config")
+@takes(PhoneConfig)
 def phone(config: PhoneConfig) -> PhoneReport:
     """Write the model with embedded metadata, and a class that runs it in Kotlin and in Swift.
 
@@ -36,7 +37,6 @@ def phone(config: PhoneConfig) -> PhoneReport:
     run, :class:`~edgepack.core.errors.ConfigError` for labels or preprocessing that do not fit the
     model, and :class:`~edgepack.core.errors.OutputError` if the folder cannot be written.
     """
-    require_settings(config, PhoneConfig, "phone")
     model = _phone_model(config, read_file(config.model))
     with reporting_damage(config.model):
         data = with_metadata(model)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.export import as_export
 from edgepack.config.study import StudyConfig
 from edgepack.core.errors import ConversionError
@@ -24,11 +25,17 @@ from edgepack.storage import text_files
 from edgepack.storage.arrays import Arrays
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.output_folder import staged_output
-from edgepack.storage.provenance import describe_inputs, describe_model, export_manifest
+from edgepack.storage.provenance import (
+    describe_inputs,
+    describe_model,
+    loading_settings,
+    model_manifest,
+)
 
 _COMMAND = "study"
 
 
+@takes(StudyConfig)
 def study(
     config: StudyConfig,
     progress: Progress | None = None,
@@ -41,7 +48,6 @@ def study(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_settings(config, StudyConfig, "study")
     require_loadable(_COMMAND, config.model)
     settings = as_export(config)
     with (
@@ -59,11 +65,21 @@ def study(
         model_steps.convert(job, data)
         report = _study(job, data, config, running)
         text_files.write_json(folder / "study.json", report.to_dict())
-        manifest = export_manifest(
-            _COMMAND, settings, describe_all(folder), inputs, versions_of([LITERT])
+        manifest = model_manifest(
+            *(_COMMAND, describe_all(folder), inputs, _settings(config)), versions_of([LITERT])
         )
         manifest.write(folder)
     return report
+
+
+def _settings(config: StudyConfig) -> dict[str, Any]:
+    """Return the settings for the manifest."""
+    return loading_settings(config) | {
+        "metric": config.metric,
+        "bits": list(config.bits),
+        "roundings": list(config.roundings),
+        "seed": config.seed,
+    }
 
 
 def _study(job: Job, data: JobData, config: StudyConfig, running: Interpreters) -> StudyReport:

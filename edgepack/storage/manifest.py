@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgepack.config.quantization import Quantization
-from edgepack.config.quantizing import DEFAULT_OBSERVER, DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_OBSERVER, DEFAULT_SEED
 from edgepack.core.codec import as_json, restore
 from edgepack.core.errors import AlteredError
 from edgepack.core.schema_version import SCHEMA

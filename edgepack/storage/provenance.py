@@ -13,7 +13,7 @@ from typing import Any
 from edgepack.config.compression_step import step_as_json
 from edgepack.config.export import ExportConfig
 from edgepack.config.inputs import is_function_name
-from edgepack.config.model_source import ModelSource
+from edgepack.config.model_source import ModelSettings, ModelSource
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ModelError
 from edgepack.core.wording import WARNING
@@ -42,20 +42,33 @@ def package_versions(
     )
 
 
-def export_manifest(
+def model_manifest(
     command: str,
-    config: ExportConfig,
     artifacts: dict[str, Artifact],
-    inputs: dict[str, Any],
+    inputs: Mapping[str, Any],
+    settings: Mapping[str, Any],
     interpreters: Mapping[str, str],
 ) -> Manifest:
-    """Return the manifest of a folder that was made with these settings.
+    """Return the manifest of a folder that was made of a model with settings, as JSON values.
 
     ``inputs`` are those that :func:`describe_inputs` returns.
     """
-    settings = {
-        "custom_objects": list(config.custom_objects),
-        "allow_unsafe": config.allow_unsafe,
+    return Manifest(
+        command=command,
+        artifacts=artifacts,
+        request={RECIPE: {**inputs, **settings}, "processor": processor()},
+        versions=package_versions(_DISTRIBUTIONS, interpreters),
+    )
+
+
+def loading_settings(config: ModelSettings) -> dict[str, Any]:
+    """Return how a model is loaded, as a manifest lists it."""
+    return {"custom_objects": list(config.custom_objects), "allow_unsafe": config.allow_unsafe}
+
+
+def export_settings(config: ExportConfig) -> dict[str, Any]:
+    """Return the settings of an export, without its inputs, as a manifest lists them."""
+    return loading_settings(config) | {
         "observer": config.observer,
         # Without compression, manifests have always had "prune": null.
         **(
@@ -71,12 +84,6 @@ def export_manifest(
         "metric": config.metric,
         **({"budgets": budgets} if (budgets := config.budgets.given) else {}),
     }
-    return Manifest(
-        command=command,
-        artifacts=artifacts,
-        request={RECIPE: inputs | settings, "processor": processor()},
-        versions=package_versions(_DISTRIBUTIONS, interpreters),
-    )
 
 
 def processor() -> dict[str, str | None]:

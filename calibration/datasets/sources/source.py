@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgepack.config.project_file import ProjectFile
 from edgepack.core.errors import DatasetError, EdgepackError, reason
 from edgepack.core.signature import Signature
+from edgepack.core.user_files import require_readable
 
 BLOCK_BYTES = 1 << 20
 """How much is read at a time, in bytes: small in memory, but large enough to be fast."""
@@ -95,13 +96,10 @@ class SampleSource(Protocol):
 def read_errors(source: str) -> Iterator[None]:
     """Convert the exceptions of decoders and of the system to one-line :class:`DatasetError`."""
     try:
-        yield
+        with require_readable(source, DatasetError, "dataset"):
+            yield
     except EdgepackError:
         raise
-    except FileNotFoundError:
-        raise DatasetError(f"{source}: no such dataset; check the path") from None
-    except OSError as error:
-        raise DatasetError(f"{source}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # A damaged file can make a decoder fail in countless ways.
         raise DatasetError(f"{source}: damaged: {reason(error)}") from error

@@ -152,20 +152,30 @@ def _name_arrays(element: Any, name: str, signature: Signature) -> dict[str, NDA
                 f"{name}: yields a tuple of {len(element)} elements; provide x or (x, y)"
             )
         x, y = element[0], element[1] if len(element) in _LABELLED_LENGTHS else None
-    arrays = _arrays(x, [spec.name for spec in signature.inputs], "x")
+    values = _by_name(x, [spec.name for spec in signature.inputs], "x")
     if y is not None:
-        arrays |= _arrays(y, [spec.name for spec in signature.outputs], "y")
-    return arrays
+        values |= _by_name(y, [spec.name for spec in signature.outputs], "y")
+    return {key: _array(value, name) for key, value in values.items()}
 
 
-def _arrays(value: Any, names: list[str], default: str) -> dict[str, NDArray[Any]]:
-    """Return arrays by name; a list is in the order of ``names``, a single array the default."""
+def _by_name(value: Any, names: list[str], default: str) -> dict[str, Any]:
+    """Return values by name; a list is in the order of ``names``, a single one the default."""
     if isinstance(value, Mapping):
-        return {str(name): np.asarray(array) for name, array in value.items()}
+        return {str(name): array for name, array in value.items()}
     are_arrays = isinstance(value, (list, tuple)) and all(
         hasattr(each, "__array__") and np.ndim(each) for each in value
     )
     if are_arrays and len(value) == len(names):
-        named = zip(names if len(names) > 1 else [default], value, strict=True)
-        return {name: np.asarray(array) for name, array in named}
-    return {default: np.asarray(value)}
+        return dict(zip(names if len(names) > 1 else [default], value, strict=True))
+    return {default: value}
+
+
+def _array(value: Any, name: str) -> NDArray[Any]:
+    """Return a value as an array; raises :class:`DatasetError` if values in it are masked."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    if any(map(np.ma.is_masked, parts)):
+        raise DatasetError(
+            f"{name}: has masked values, which a model would compute with:  leave their samples"
+            " out, or replace them by others with array.filled(value)"
+        )
+    return np.asarray(value)

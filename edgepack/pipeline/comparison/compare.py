@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgepack.calibration.datasets.sources import find_source
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
@@ -59,6 +59,7 @@ _COMMAND = "compare"
 
 
 @former_argument("trial", "config")
+@takes(CompareConfig)
 def compare(
     config: CompareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> CompareReport:
@@ -70,7 +71,6 @@ def compare(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_settings(config, CompareConfig, "compare")
     progress = progress or NoProgress()
     plan = plan_folds(config)
     _require_possible(config)

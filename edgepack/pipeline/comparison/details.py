@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from edgepack.config.export import as_export
 from edgepack.config.project_file import ProjectFile
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.codec import as_json
@@ -80,7 +81,7 @@ class CandidateDetails:
         The linter loads the model, which may refuse a file that interpreters run.
         """
         setup = self._setup
-        config = setup.config.as_export(setup.work)
+        config = as_export(setup.config, output=setup.work)
         data = setup.samples.data
         key = [
             "lint",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgepack.calibration.activations.calibrator import Calibrator
 from edgepack.config.compare import CompareConfig
-from edgepack.config.export import ExportConfig
+from edgepack.config.export import ExportConfig, as_export
 from edgepack.config.quantization import FLOAT_TFLITE
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import ignore
@@ -192,9 +192,9 @@ def _settings(candidate: Path, origin: Origin | None) -> CalibrationSettings:
 
 
 def _export_config(config: CompareConfig, settings: CalibrationSettings) -> ExportConfig:
-    return config.as_export(
-        Path(),  # nothing is written there
-        metric=config.metric,
+    return as_export(
+        config,
+        output=Path(),  # nothing is written there
         samples=settings.samples,
         seed=settings.seed,
         observer=settings.observer,

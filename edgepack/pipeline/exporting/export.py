@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from edgepack.config.checked_settings import require_settings
+from collections.abc import Mapping
+from typing import Any
+
+from edgepack.config.checked_call import takes
 from edgepack.config.export import ExportConfig
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.core.errors import ConfigError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import Progress
@@ -14,6 +17,7 @@ from edgepack.report.data.export import ExportReport
 
 
 @former_argument("recipe", "config")
+@takes(ExportConfig)
 def export(
     config: ExportConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ExportReport:
@@ -25,9 +29,27 @@ def export(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    require_settings(config, ExportConfig, "export")
+    return export_again(config, {}, progress, verbose=verbose)
+
+
+def export_again(
+    config: ExportConfig,
+    repeats: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    verbose: bool = False,
+) -> ExportReport:
+    """Export as :func:`export` does; a note says which inputs are others than the repeated ones.
+
+    ``repeats`` are those of the export that is repeated, by role, as its manifest describes them.
+    """
     if not config.targets:
         raise ConfigError(f"no target: name at least one, such as {DEFAULT_TARGETS[0]!r}")
     targets = load_targets(config.targets)
     runtimes = [name for target in targets for name in target.interpreters]
-    return produce("export", config, targets, runtimes, progress, firmware=True, verbose=verbose)
+    return produce(
+        *("export", config, targets, runtimes, progress),
+        firmware=True,
+        repeats=repeats,
+        verbose=verbose,
+    )

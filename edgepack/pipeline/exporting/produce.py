@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgepack.compression.pruning.settings import Prune
 from edgepack.compression.training.checkpoint import (
@@ -78,7 +79,8 @@ from edgepack.storage.output_folder import staged_output
 from edgepack.storage.provenance import (
     describe_inputs,
     describe_model,
-    export_manifest,
+    export_settings,
+    model_manifest,
     repeat_notes,
 )
 from edgepack.tflite.graph import Model
@@ -95,12 +97,13 @@ def produce(
     *,
     firmware: bool,
     notes: Iterable[str] = (),
+    repeats: Mapping[str, Any],
     verbose: bool,
 ) -> ExportReport:
     """Compress and split outputs if asked to, quantize, run, compare and judge; write the folder.
 
     ``command`` is the name of the command; ``firmware`` adds the model as C; ``notes`` go
-    into the report. Raises an
+    into the report; ``repeats`` are the inputs of the export that is repeated, if any. Raises an
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure, such as a
     ``ConfigError`` without the data that the scheme needs.
     """
@@ -136,7 +139,7 @@ def produce(
         notes += (*data.notes, *unmeasured_budget_notes(budgets, targets))
         lint = lint_findings(job, data)
         inputs = describe_inputs(config, read_model)
-        notes += tuple(repeat_notes(config.repeats, inputs))
+        notes += tuple(repeat_notes(repeats, inputs))
         steps = compress(job, data, inputs)
         converted = model_steps.convert(job, data)
         data, split_notes = split_outputs(job, data)
@@ -199,8 +202,8 @@ def produce(
             lint=lint,
             notes=(*notes, *partial_run_notes(runs, workload, idle), *validation.notes),
         )
-        manifest = export_manifest(
-            command, config, report.artifacts, inputs, versions_of(installed)
+        manifest = model_manifest(
+            *(command, report.artifacts, inputs, export_settings(config)), versions_of(installed)
         )
         _write_report(folder, report, manifest)
     remove_checkpoints(checkpoints)

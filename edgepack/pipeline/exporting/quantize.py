@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from edgepack.config.checked_settings import require_settings
+from collections.abc import Mapping
+from typing import Any
+
+from edgepack.config.checked_call import takes
 from edgepack.config.export import as_export
 from edgepack.config.quantize import QuantizeConfig
-from edgepack.config.quantizing import DEFAULT_TARGETS
+from edgepack.config.shared_settings import DEFAULT_TARGETS
 from edgepack.core.progress import Progress
 from edgepack.devices.scheme_support import left_out_notes, supporting_runtimes, supporting_targets
 from edgepack.devices.target import load_targets
@@ -13,6 +16,7 @@ from edgepack.pipeline.exporting.produce import produce
 from edgepack.report.data.export import ExportReport
 
 
+@takes(QuantizeConfig)
 def quantize(
     config: QuantizeConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ExportReport:
@@ -21,7 +25,17 @@ def quantize(
     Like :func:`~edgepack.pipeline.exporting.export.export`, but without C. Without
     targets, uses the default targets and all interpreters that support the scheme.
     """
-    require_settings(config, QuantizeConfig, "quantize")
+    return quantize_again(config, {}, progress, verbose=verbose)
+
+
+def quantize_again(
+    config: QuantizeConfig,
+    repeats: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    verbose: bool = False,
+) -> ExportReport:
+    """Quantize as :func:`quantize` does; ``repeats`` are as for ``export_again``."""
     notes: list[str] = []
     if config.targets:
         targets = load_targets(config.targets)
@@ -34,5 +48,6 @@ def quantize(
         *("quantize", as_export(config), targets, runtimes, progress),
         firmware=False,
         notes=notes,
+        repeats=repeats,
         verbose=verbose,
     )

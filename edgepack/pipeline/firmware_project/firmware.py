@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.firmware import FirmwareConfig
-from edgepack.core.errors import ConfigError, MissingToolError, TargetError
+from edgepack.config.known_words import require_one_of
+from edgepack.core.errors import MissingToolError, TargetError
 from edgepack.core.former_names import former_argument
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder
-from edgepack.core.wording import did_you_mean
 from edgepack.devices.target import Target, load_target, target_file
 from edgepack.emit.c.c_identifiers import MAX_NAME
 from edgepack.emit.tflm.firmware_model import FirmwareModel
@@ -39,6 +39,7 @@ _COMMAND = "firmware"
 
 
 @former_argument("build", "config")
+@takes(FirmwareConfig)
 def firmware(
     config: FirmwareConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> FirmwareReport:
@@ -49,7 +50,6 @@ def firmware(
     standard error. Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause
     or cure, including a model that TensorFlow Lite Micro does not run.
     """
-    require_settings(config, FirmwareConfig, "firmware")
     progress = progress or NoProgress()
     target = load_target(config.target)
     _require_micro(target)
@@ -119,10 +119,7 @@ def _require_micro(target: Target) -> None:
 
 
 def _layout(name: str) -> Layout:
-    if name not in LAYOUTS:
-        raise ConfigError(
-            f"layout {name!r}: {did_you_mean(name, LAYOUTS)}the layouts are {', '.join(LAYOUTS)}"
-        )
+    require_one_of("layout", name, LAYOUTS)
     return LAYOUTS[name]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.project_file import ProjectFile
-from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_SEED
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update
 from edgepack.emit.tflm.firmware_model import GoldenVector

@@ -31,7 +31,7 @@ from edgepack.calibration.activations.tensorflow_calibrator import (
 )
 from edgepack.calibration.datasets.content_order import content_order
 from edgepack.config.export import ExportConfig
-from edgepack.config.quantizing import DEFAULT_OBSERVER
+from edgepack.config.shared_settings import DEFAULT_OBSERVER
 from edgepack.conversion.to_tflite import has_loop
 from edgepack.core.errors import ConfigError, ConversionError
 from edgepack.core.progress import Update

@@ -15,7 +15,7 @@ from edgepack.config.export import ExportConfig
 from edgepack.config.inputs import without_none
 from edgepack.config.project_file import read_project_file
 from edgepack.config.quantization import FLOAT_TFLITE, Quantization, tflite_name
-from edgepack.config.quantizing import DEFAULT_OBSERVER
+from edgepack.config.shared_settings import DEFAULT_OBSERVER
 from edgepack.core.codec import restore
 from edgepack.core.errors import ConfigError
 from edgepack.core.progress import NoProgress, Progress

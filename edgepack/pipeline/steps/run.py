@@ -16,7 +16,7 @@ from edgepack.calibration.datasets.sources.source import Survey
 from edgepack.checks import rules_out
 from edgepack.checks.evidence import Evidence
 from edgepack.config.budgets import Budgets
-from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_SEED
 from edgepack.core.progress import CombinedProgress, Update
 from edgepack.devices.target import Target
 from edgepack.evaluation.paired_outputs import Mask

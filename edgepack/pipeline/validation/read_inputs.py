@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgepack.calibration.datasets.reader import dataset_reader
 from edgepack.config.project_file import ProjectFile
 from edgepack.config.quantization import FLOAT_TFLITE
-from edgepack.config.quantizing import DEFAULT_SEED
+from edgepack.config.shared_settings import DEFAULT_SEED
 from edgepack.config.validate import ValidateConfig
 from edgepack.core.errors import ConfigError, ModelError
 from edgepack.core.progress import Update

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from edgepack.config.budgets import Budgets
-from edgepack.config.checked_settings import require_settings
+from edgepack.config.checked_call import takes
 from edgepack.config.project_file import read_project_file
 from edgepack.config.validate import RANDOM, ValidateConfig
 from edgepack.core.errors import ModelError
@@ -85,6 +85,7 @@ class Subject:
 
 
 @former_argument("gate", "config")
+@takes(ValidateConfig)
 def validate(
     config: ValidateConfig, progress: Progress | None = None, *, verbose: bool = False
 ) -> ValidateReport:
@@ -94,7 +95,6 @@ def validate(
     :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure; a model's
     failure on a target is a result, not an error.
     """
-    require_settings(config, ValidateConfig, "validate")
     progress = progress or NoProgress()
     targets = load_targets(config.targets)
     project_file = read_project_file(config.project_file)

@@ -1,8 +1,7 @@
-"""Settings that the commands share that calibrate and quantize a model."""
+"""Settings that several commands share: their data, and how they calibrate and quantize a model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,6 @@ class QuantizingSettings(CalibrationDataSettings):
     with a scale of its own. ``targets`` are names or paths, as for
     :func:`edgepack.devices.target.load_target`. An existing output folder is replaced only with
     ``force``. ``strict`` makes the linter's findings errors.
-
-    ``repeats`` describes the inputs of the export that is repeated, by role, as its manifest does;
-    a note says which of them are others.
     """
 
     observer: str = DEFAULT_OBSERVER
@@ -63,7 +59,6 @@ class QuantizingSettings(CalibrationDataSettings):
     targets: tuple[str, ...] = ()
     force: bool = False
     strict: bool = False
-    repeats: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def require_valid_seed(seed: int) -> None:

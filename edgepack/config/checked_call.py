@@ -1,0 +1,50 @@
+"""The check of the arguments of a public function, before it does any work."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from edgepack.config.checked_settings import Settings
+from edgepack.config.type_hints import describe_settings, shown
+from edgepack.core.errors import ConfigError
+
+_Parameters = ParamSpec("_Parameters")
+_Report = TypeVar("_Report")
+
+
+def takes(
+    kind: type[Settings],
+) -> Callable[[Callable[_Parameters, _Report]], Callable[_Parameters, _Report]]:
+    """Let a function raise :class:`ConfigError` for a ``config`` that is not of a ``kind``.
+
+    Also for a ``progress`` that is not one, see :class:`edgepack.core.progress.Progress`.
+    """
+
+    def decorate(function: Callable[_Parameters, _Report]) -> Callable[_Parameters, _Report]:
+        name, parameters = (
+            f"edgepack.{function.__name__}",
+            [*inspect.signature(function).parameters],
+        )
+
+        @functools.wraps(function)
+        def checked(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Report:
+            given = dict(zip(parameters, arguments, strict=False)) | keywords
+            if "config" in given and not isinstance(given["config"], kind):
+                raise ConfigError(
+                    f"{name} takes an {describe_settings(kind)}, not {shown(given['config'])}"
+                )
+            progress = given.get("progress") if "progress" in parameters else None
+            has_step = not isinstance(progress, type) and callable(getattr(progress, "step", None))
+            if progress is not None and not has_step:
+                raise ConfigError(
+                    f"{name}: progress must have a method step(label), not be {shown(progress)};"
+                    " leave it out, or see edgepack.Progress"
+                )
+            return function(*arguments, **keywords)
+
+        return checked
+
+    return decorate
