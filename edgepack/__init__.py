@@ -45,6 +45,7 @@ from edgepack.core.former_names import (
     resolve_former_name,
 )
 from edgepack.core.progress import Progress, Update
+from edgepack.core.version import __version__
 
 if TYPE_CHECKING:
     from edgepack.devices.target import Target, list_targets
@@ -120,8 +121,6 @@ __all__ = [
     "study",
     "validate",
 ]
-
-__version__ = "0.1.0"
 
 install_former_modules()
 

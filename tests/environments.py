@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sysconfig
 import venv
@@ -19,7 +20,7 @@ from typing import Any
 
 from edgepack.core.tensorflow_packages import TENSORFLOW_PACKAGES
 
-TENSORFLOW = (
+LEFT_OUT_BY_LIGHT = (
     *(each.distribution for each in TENSORFLOW_PACKAGES),
     *("protobuf", "wrapt", "absl-py"),
 )
@@ -28,9 +29,13 @@ TENSORFLOW = (
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment of Python in a folder."""
+    """An environment of Python in a folder. Its commands run in ``work``, or else in that folder.
+
+    In a clone they would find the metadata that a build leaves there.
+    """
 
     folder: Path
+    work: Path | None = None
 
     @property
     def python(self) -> Path:
@@ -58,39 +63,76 @@ class Environment:
         """Replace what matches a pattern in the metadata of a package, of which it makes a copy."""
         (path,) = self.packages.glob(f"{_folder_name(distribution)}-*.dist-info")
         metadata = (path / "METADATA").read_text()
-        path.unlink()
-        path.mkdir()
         edited, count = re.subn(pattern, text, metadata, count=1)
         assert count == 1
+        path.unlink()
+        path.mkdir()
         (path / "METADATA").write_text(edited)
+
+    def rename(self, distribution: str, name: str) -> None:
+        """Let a package that is installed be of another distribution, by its metadata."""
+        (path,) = self.packages.glob(f"{_folder_name(distribution)}-*.dist-info")
+        own = path.with_name(path.name.replace(_folder_name(distribution), _folder_name(name)))
+        shutil.copytree(path, own)
+        path.unlink()
+        metadata = (own / "METADATA").read_text()
+        (own / "METADATA").write_text(re.sub(r"(?m)^Name: .*$", f"Name: {name}", metadata, count=1))
 
     def run(
         self, *arguments: object, variables: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run edgepack in it, with other environment variables; the working folder is its own.
+        """Run edgepack in it, with other environment variables."""
+        return self.call("-m", "edgepack", *arguments, variables=variables, **options)
 
-        Metadata that a build leaves in a clone would count there.
-        """
+    def call(
+        self, *arguments: object, variables: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run its Python, likewise."""
+        usual = {"capture_output": True, "text": True, "timeout": 300}
         return subprocess.run(
-            [str(self.python), "-m", "edgepack", *map(str, arguments)],
+            [str(self.python), *map(str, arguments)],
             check=False,
             env=os.environ | (variables or {}),
-            **{"capture_output": True, "text": True, "timeout": 300, "cwd": self.folder, **options},
+            **{**usual, "cwd": self.work or self.folder, **options},
         )
 
 
-def make_environment(folder: Path, *, without: Iterable[str] = ()) -> Environment:
-    """Make an environment with the packages of this one, but ``without`` some."""
+def make_environment(
+    folder: Path, *, without: Iterable[str] = (), work: Path | None = None, confined: bool = False
+) -> Environment:
+    """Make an environment with the packages of this one, but ``without`` some.
+
+    A ``confined`` process may read the packages in the environment only, not what links lead to.
+    """
     left_out = {_folder_name(name) for name in without}
     venv.create(folder, symlinks=True)
-    made = Environment(folder)
+    made = Environment(folder, work)
     # Not of the clone, in which a build leaves metadata of its own.
     for each in distributions(path=[sysconfig.get_path("purelib")]):
         if _folder_name(each.metadata["Name"]) not in left_out:
             for path in _entries(each):
-                if not (link := made.packages / path.name).exists():
-                    link.symlink_to(path)
+                if not (target := made.packages / path.name).exists():
+                    (_link_files if confined else _link)(path, target)
     return made
+
+
+def _link(path: Path, target: Path) -> None:
+    target.symlink_to(path)
+
+
+def _link_files(path: Path, target: Path) -> None:
+    """Link files in the file system, which takes no space, or copy them to another one."""
+    if path.is_dir():
+        shutil.copytree(path, target, copy_function=_link_file)
+    else:
+        _link_file(path, target)
+
+
+def _link_file(path: str | Path, target: str | Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copy2(path, target)
 
 
 def _entries(distribution: Distribution) -> set[Path]:

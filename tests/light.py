@@ -1,4 +1,4 @@
-"""Installations without TensorFlow: made as README.md says, or this one with TensorFlow hidden."""
+"""Installs edgepack without TensorFlow, as README.md says."""
 
 from __future__ import annotations
 
@@ -8,59 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
-
-from edgepack.core.tensorflow_packages import TENSORFLOW_PACKAGES
+from environments import Environment
 
 _PROJECT = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "requirements-light.txt")
 _PACKAGES = ("edgepack", "calibration", "targets")
-
-MODULES = tuple(each.module.partition(".")[0] for each in TENSORFLOW_PACKAGES)
-_HIDING = """
-import importlib.metadata
-import sys
-
-MODULES, DISTRIBUTIONS = {modules}, {distributions}
-
-
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in MODULES:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-
-def from_name(name):
-    if name in DISTRIBUTIONS:
-        raise importlib.metadata.PackageNotFoundError(name)
-    return found(name)
-
-
-found = importlib.metadata.Distribution.from_name
-importlib.metadata.Distribution.from_name = from_name
-sys.meta_path.insert(0, Finder())
-"""
-
-
-@dataclass(frozen=True)
-class Light:
-    """A Python with an installation; its commands run in ``work``, with these ``variables``."""
-
-    interpreter: Path
-    work: Path
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    def python(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run its Python."""
-        return _run(self.interpreter, *arguments, cwd=self.work, env=os.environ | self.variables)
-
-    def edgepack(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run its command line."""
-        return self.python("-m", "edgepack", *arguments)
 
 
 def documented_lines() -> list[list[str]]:
@@ -70,7 +25,7 @@ def documented_lines() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in block.splitlines()]
 
 
-def install(folder: Path) -> Light:
+def install(folder: Path) -> Environment:
     """Install edgepack as documented, from a copy of the project without what was built in it."""
     environment, clone, work = (folder / name for name in ("environment", "clone", "work"))
     clone.mkdir()
@@ -82,7 +37,7 @@ def install(folder: Path) -> Light:
         shutil.copytree(ROOT / name, clone / name, symlinks=True, ignore=built)
     made = _run(sys.executable, "-m", "venv", "--without-pip", environment)
     assert made.returncode == 0, made.stderr
-    light = Light(environment / "bin" / "python", work)
+    light = Environment(environment, work)
     for program, *arguments in documented_lines():
         assert program == "pip"
         done = pip(light, *arguments, cwd=clone)
@@ -90,23 +45,15 @@ def install(folder: Path) -> Light:
     return light
 
 
-def pip(light: Light, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+def pip(light: Environment, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run this environment's pip on another, with the versions that the tests run with."""
     settings = {
         "PIP_CONSTRAINT": str(ROOT / "scripts" / "constraints.txt"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_COMPILE": "1",  # most of the modules are never imported
     }
-    command = (sys.executable, "-m", "pip", "--python", light.interpreter, *arguments)
+    command = (sys.executable, "-m", "pip", "--python", light.python, *arguments)
     return _run(*command, env=os.environ | settings, **options)
-
-
-def hide(folder: Path, distributions: tuple[str, ...], modules: tuple[str, ...] = MODULES) -> Light:
-    """Return this installation with some of its packages hidden, from its processes, too."""
-    (folder / "work").mkdir()
-    hiding = _HIDING.format(modules=modules, distributions=distributions)
-    (folder / "sitecustomize.py").write_text(hiding)
-    return Light(Path(sys.executable), folder / "work", {"PYTHONPATH": str(folder)})
 
 
 def _run(*command: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -17,23 +16,22 @@ import numpy as np
 import pytest
 import tiny
 from conftest import ROOT, python
-from environments import TENSORFLOW, Environment, make_environment
+from environments import Environment, make_environment
 from test_target import GOOD
 
 import edgepack
 from edgepack.cli import cli
 from edgepack.core import packages
 from edgepack.core.errors import ConversionError
-from edgepack.core.packages import OPTIONAL, REQUIRED
+from edgepack.core.packages import LITERT, OPTIONAL, REQUIRED, TENSORFLOW, TFLITE_MICRO
 from edgepack.core.requirements import wanted
 from edgepack.core.system_name import system_name
 from edgepack.pipeline.doctor import doctor
+from edgepack.pipeline.needed_packages import CANNOT_WORK, IN_PART
 from edgepack.report.text.doctor import render_doctor
 from edgepack.runtimes import REFERENCE, RUNTIMES
 from edgepack.runtimes.attempt_service import MODEL, OUTPUTS, Attempt
 
-TENSORFLOW_ITSELF = next(each for each in REQUIRED if each.distribution == "tensorflow")
-OF_KERAS = "debug, export, lint, quantize, study"
 INTERPRETERS = (REFERENCE, *RUNTIMES.values())
 
 Make = Callable[..., Environment]
@@ -75,7 +73,7 @@ def test_here_everything_works_and_nothing_heavy_is_imported() -> None:
             assert [
                 *("interpreter", runtime.name, runtime.distribution, runtime.version(), "works")
             ] in words
-    assert ["package", "tensorflow", TENSORFLOW_ITSELF.version(), "installed"] in words
+    assert ["package", "tensorflow", TENSORFLOW.version(), "installed"] in words
 
 
 def test_the_text_says_what_the_report_has() -> None:
@@ -87,37 +85,29 @@ def test_the_text_says_what_the_report_has() -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_without_tensorflow_it_says_what_that_leaves_out_and_the_rest_works(
-    make: Make, tmp_path: Path
-) -> None:
-    light = make(*TENSORFLOW)
-    done = light.run("doctor")
-    assert done.returncode == 3
-    assert (
-        "missing  tensorflow: models other than .tflite files cannot be loaded, and none can be"
-        f" quantized;\n         {TENSORFLOW_ITSELF.cure}" in done.stdout
+def test_tensorflow_of_another_distribution_is_installed(make: Make) -> None:
+    environment = make()
+    environment.rename("tensorflow", "tensorflow-cpu")
+    report = examine(environment, 0)
+    assert (report["tensorflow"]["state"], report["tensorflow"]["found"]) == (
+        "installed",
+        TENSORFLOW.version(),
     )
-    names = "h5py, keras, scikit-learn, tensorflow, tensorflow-model-optimization, tf-keras"
-    *_, unable, in_part = re.split(r"\n(?=\w)", done.stdout.rstrip())
-    assert " ".join(unable.split()) == f"cannot work: {OF_KERAS}, because of {names}"
-    assert " ".join(in_part.split()) == f"can work in part only: compare, because of {names}"
-    report = examine(light, 3)
-    assert [*report["unable"]] == OF_KERAS.split(", ")
-    assert all(report[each.name]["state"] == "works" for each in INTERPRETERS)
-    model = tmp_path / "model.tflite"
-    model.write_bytes(trial_model())
-    for command in ("inspect", "validate"):
-        assert light.run(command, model).returncode == 0
-    failed = light.run("export", model, "--representative", model, "--output", tmp_path / "out")
-    assert failed.returncode != 0
 
 
-def test_without_scikit_learn_no_command_that_needs_tensorflow_can_work(make: Make) -> None:
+def test_a_folder_that_an_uninstallation_left_is_no_package(make: Make) -> None:
+    environment = make("soundfile", "scikit-learn")
+    (environment.packages / "sklearn" / "__pycache__").mkdir(parents=True)
+    (environment.packages / "soundfile").mkdir()
+    report = examine(environment, 3)
+    assert report["scikit-learn"]["state"] == report["audio (soundfile)"]["state"] == "missing"
+
+
+def test_without_scikit_learn_only_folds_are_left_out(make: Make) -> None:
     report = examine(make("scikit-learn"), 3)
     assert (report["scikit-learn"]["state"], report["scikit-learn"]["found"]) == ("missing", None)
-    assert report["scikit-learn"]["cure"] == "pip install edgepack"
-    assert report["unable"] == {name: ["scikit-learn"] for name in OF_KERAS.split(", ")}
-    assert report["in_part"] == {"compare": ["scikit-learn"]}
+    assert report["scikit-learn"]["cure"] == f"pip install '{wanted('scikit-learn')}'"
+    assert (report["unable"], report["in_part"]) == ({}, {"compare": ["scikit-learn"]})
 
 
 def test_without_packaging_or_with_a_broken_one_that_is_what_is_named(
@@ -143,8 +133,8 @@ def test_without_any_interpreter_no_command_that_reads_models_can_work(make: Mak
 
 
 def test_extras_and_tflite_runtime_may_be_missing() -> None:
-    for package in (*OPTIONAL, REFERENCE.package):
-        assert package.commands == package.in_part == ()
+    needed = CANNOT_WORK.keys() | IN_PART.keys()
+    assert not needed & {each.distribution for each in (*OPTIONAL, REFERENCE.package)}
     assert "nothing is compared with TensorFlow Lite's reference" in REFERENCE.package.lost
 
 
@@ -230,9 +220,9 @@ def test_with_a_version_that_edgepack_does_not_work_with_commands_may_not_work(m
 def test_where_edgepack_is_not_installed_it_says_so(make: Make, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "edgepack").symlink_to(ROOT / "edgepack")
-    report = examine(make("edgepack"), 3, PYTHONPATH=str(tmp_path / "copy"))
+    report = examine(make("edgepack"), 0, PYTHONPATH=str(tmp_path / "copy"))
     assert report["edgepack"]["state"] == "missing"
-    assert "export" in report["unable"]
+    assert report["edgepack"]["cure"] == "pip install . in a clone of edgepack"
 
 
 def test_without_a_folder_for_temporary_files_one_is_set_as_advised() -> None:
@@ -311,9 +301,13 @@ def test_an_interpreter_that_computes_something_else_does_not_work(
     assert OUTPUTS == [10, -4]
 
 
-def test_the_commands_that_need_a_package_exist() -> None:
-    for package in (*REQUIRED, *OPTIONAL, *(each.package for each in INTERPRETERS)):
-        assert {*package.commands, *package.in_part} <= cli.commands.keys() - {"doctor"}
+def test_the_table_of_needed_packages_names_packages_and_commands_that_exist() -> None:
+    packages = {each.distribution for each in (*REQUIRED, LITERT, TFLITE_MICRO)} | {"tomli"}
+    assert CANNOT_WORK.keys() | IN_PART.keys() == packages
+    commands = {
+        name for table in (CANNOT_WORK, IN_PART) for each in table.values() for name in each
+    }
+    assert commands == cli.commands.keys() - {"doctor"}
 
 
 FILE_COMMANDS = {

@@ -176,7 +176,7 @@ def test_an_interpreters_process_never_imports_tensorflow(module: str) -> None:
 
 def test_only_the_command_line_prints_or_exits() -> None:
     for module, path in MODULES.items():
-        if room(module) == "cli":
+        if room(module) == "cli" or module == "edgepack.__main__":  # which starts it
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

@@ -1,50 +1,61 @@
 """Without TensorFlow, the gate and the way to firmware work; the rest says what it needs.
 
-`light` is this environment with TensorFlow and its packages hidden; scripts/nightly also installs
-one of its own, as README.md says.
+`light` is this environment without TensorFlow and its packages; scripts/nightly also installs one
+as README.md says.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from classifiers import write_classifiers, write_what_needs_tensorflow
-from conftest import PHONE, ROOT, python
-from light import MODULES, Light, documented_lines, hide, install, pip
+from conftest import HAS_TFLITE_RUNTIME, PHONE, ROOT, python
+from environments import LEFT_OUT_BY_LIGHT, Environment, make_environment
+from light import documented_lines, install, pip
+from test_doctor import examine
 from test_packaging import setup
 
-from edgepack.core import tensorflow_packages
+from edgepack.core.requirements import wanted
+from edgepack.core.tensorflow_packages import TENSORFLOW_PACKAGES as FAMILY
 
-TENSORFLOW_PACKAGES = [each.distribution for each in tensorflow_packages.TENSORFLOW_PACKAGES]
+TENSORFLOW_PACKAGES = [each.distribution for each in FAMILY]
 
+OF_KERAS = "debug, export, lint, quantize, study"
 COMPARED = ("compare", "float.tflite", "int8.tflite", "--no-cache")
-LACKS = "and its packages, and this installation lacks"
+CURE = "pip install " + " ".join(repr(wanted(name)) for name in TENSORFLOW_PACKAGES)
 
 
 @pytest.fixture(scope="session")
-def hidden(tmp_path_factory: pytest.TempPathFactory) -> Light:
-    return with_files(hide(tmp_path_factory.mktemp("hidden"), TENSORFLOW_PACKAGES))
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return with_files(make(tmp_path_factory.mktemp("linked"), *LEFT_OUT_BY_LIGHT, confined=True))
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Light:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return with_files(install(tmp_path_factory.mktemp("installed")))
 
 
 @pytest.fixture(
-    scope="session", params=["hidden", pytest.param("installed", marks=pytest.mark.slow)]
+    scope="session", params=["linked", pytest.param("installed", marks=pytest.mark.slow)]
 )
-def light(request: pytest.FixtureRequest) -> Light:
-    installation: Light = request.getfixturevalue(request.param)
+def light(request: pytest.FixtureRequest) -> Environment:
+    installation: Environment = request.getfixturevalue(request.param)
     return installation
 
 
-def with_files(light: Light) -> Light:
+def make(folder: Path, *without: str, confined: bool = False) -> Environment:
+    (work := folder / "work").mkdir()
+    return make_environment(folder / "environment", without=without, work=work, confined=confined)
+
+
+def with_files(light: Environment) -> Environment:
+    assert light.work
     write_classifiers(light.work)
     write_what_needs_tensorflow(light.work)
     return light
@@ -63,16 +74,45 @@ def test_the_light_requirements_are_those_of_edgepack_but_for_tensorflow_and_its
     assert sorted(left_out) == sorted(TENSORFLOW_PACKAGES)
 
 
-@pytest.mark.parametrize(
-    ("distribution", "module"),
-    [("numpy", "numpy"), ("ai-edge-litert", "ai_edge_litert"), ("flatbuffers", "flatbuffers")],
-)
+@pytest.mark.parametrize("distribution", ["numpy", "ai-edge-litert", "flatbuffers"])
 def test_without_a_package_that_it_needs_a_command_says_so(
-    distribution: str, module: str, tmp_path: Path
+    distribution: str, tmp_path: Path
 ) -> None:
-    done = hide(tmp_path, (distribution,), (module,)).edgepack("inspect", "int8.tflite")
+    done = make(tmp_path, distribution).run("inspect", "int8.tflite")
     assert done.returncode == 3, done.stderr
     assert done.stderr.startswith(f"error: {distribution} is not installed: ")
+
+
+def test_a_light_installation_is_complete_and_one_row_says_what_it_omits(tmp_path: Path) -> None:
+    light = make(tmp_path, *LEFT_OUT_BY_LIGHT)
+    done = light.run("doctor")
+    assert done.returncode == 0
+    assert (
+        "omitted tensorflow: this installation is light: models other than .tflite files cannot be"
+        f" loaded, and none can be quantized or pruned; {CURE}" in " ".join(done.stdout.split())
+    )
+    assert "keras " not in done.stdout
+    *_, unable, in_part = re.split(r"\n(?=\w)", done.stdout.rstrip())
+    assert " ".join(unable.split()) == f"cannot work: {OF_KERAS}, because of tensorflow"
+    assert in_part == "can work in part only: compare, because of tensorflow"
+    report = examine(light, 0)
+    assert [*report["unable"]] == OF_KERAS.split(", ")
+    assert report["tensorflow"]["state"] == "omitted"
+    states = {each["state"] for each in report["examined"] if each["kind"] == "interpreter"}
+    assert states == ({"works"} if HAS_TFLITE_RUNTIME else {"works", "missing"})
+
+
+def test_a_light_installation_that_lacks_something_else_is_not_complete(tmp_path: Path) -> None:
+    report = examine(make(tmp_path, *LEFT_OUT_BY_LIGHT, "scipy"), 3)
+    assert report["in_part"]["validate"] == ["scipy"]
+
+
+def test_what_is_neither_light_nor_full_is_not_complete(tmp_path: Path) -> None:
+    light_but_for_keras = {*LEFT_OUT_BY_LIGHT} - {"keras"}
+    report = examine(make(tmp_path, *light_but_for_keras), 3)
+    assert report["tensorflow"]["state"] == "missing"
+    assert report["keras"]["state"] == "installed"
+    assert report["unable"]["export"] == ["tensorflow"]
 
 
 def test_two_lines_install_it() -> None:
@@ -83,14 +123,14 @@ def test_two_lines_install_it() -> None:
 
 
 @pytest.mark.slow
-def test_the_two_lines_install_all_but_tensorflow_and_its_packages(installed: Light) -> None:
+def test_the_two_lines_install_all_but_tensorflow_and_its_packages(installed: Environment) -> None:
     missing = re.findall(r"requires (\S+), which is not", pip(installed, "check").stdout)
     assert sorted(missing) == sorted(TENSORFLOW_PACKAGES)
 
 
-def test_tensorflow_and_its_packages_cannot_be_imported(light: Light) -> None:
-    for module in MODULES:
-        assert f"No module named '{module}'" in light.python("-c", f"import {module}").stderr
+def test_tensorflow_and_its_packages_cannot_be_imported(light: Environment) -> None:
+    for module in (each.module.partition(".")[0] for each in FAMILY):
+        assert f"No module named '{module}'" in light.call("-c", f"import {module}").stderr
 
 
 @pytest.mark.parametrize(
@@ -103,11 +143,11 @@ def test_tensorflow_and_its_packages_cannot_be_imported(light: Light) -> None:
     ],
 )
 def test_it_validates_with_budgets(
-    light: Light, arguments: tuple[Any, ...], status: int, result: str
+    light: Environment, arguments: tuple[Any, ...], status: int, result: str
 ) -> None:
     models = ("int8.tflite", "--float", "float.tflite")
     targets = ("--target", PHONE, "--target", "nano-33-ble-sense")
-    done = light.edgepack("validate", *models, *targets, "--test", *arguments)
+    done = light.run("validate", *models, *targets, "--test", *arguments)
     assert done.returncode == status, done.stderr
     assert result in done.stdout
     assert "Traceback" not in done.stderr
@@ -126,18 +166,18 @@ def test_it_validates_with_budgets(
     ],
 )
 def test_it_inspects_and_writes_for_microcontrollers_and_phones(
-    light: Light, tmp_path: Path, arguments: tuple[str, ...], files: tuple[str, ...]
+    light: Environment, tmp_path: Path, arguments: tuple[str, ...], files: tuple[str, ...]
 ) -> None:
     output = tmp_path / "output"
-    done = light.edgepack(*arguments, *(("--output", output) if files else ()))
+    done = light.run(*arguments, *(("--output", output) if files else ()))
     assert done.returncode == 0, done.stderr + done.stdout
     for name in files:
         assert [*output.rglob(name)], [*output.rglob("*")]
 
 
-def test_it_compares_as_the_whole_installation_does(light: Light) -> None:
+def test_it_compares_as_the_whole_installation_does(light: Environment) -> None:
     arguments = (*COMPARED, "--test", "data.csv", "--config", "columns.toml", "--json")
-    done = light.edgepack(*arguments)
+    done = light.run(*arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout == python("-m", "edgepack", *arguments, cwd=light.work).stdout
     assert len(json.loads(done.stdout)["stages"]) == 2
@@ -152,10 +192,10 @@ def unmeasured(report: Any) -> Any:
 
 
 def test_its_page_of_a_comparison_is_that_of_the_whole_installation(
-    light: Light, tmp_path: Path
+    light: Environment, tmp_path: Path
 ) -> None:
     arguments = (*COMPARED, "--test", "data.npz", "--output")
-    done = light.edgepack(*arguments, tmp_path / "light")
+    done = light.run(*arguments, tmp_path / "light")
     assert done.returncode == 0, done.stderr
     done = python("-m", "edgepack", *arguments, tmp_path / "whole", cwd=light.work)
     assert done.returncode == 0, done.stderr
@@ -167,16 +207,16 @@ def test_its_page_of_a_comparison_is_that_of_the_whole_installation(
     (output,) = report["stages"][1]["runs"]["litert"]["outputs"].values()
     labels = np.load(light.work / "data.npz")["y"]
     assert [each["samples"] for each in output["classes"]] == np.bincount(labels).tolist()
-    done = light.edgepack("diff", tmp_path / "light", tmp_path / "whole")
+    done = light.run("diff", tmp_path / "light", tmp_path / "whole")
     assert done.returncode == 0, done.stderr
     assert "NOT WORSE" in done.stdout
 
 
-def refused(light: Light, subject: str, lacking: tuple[str, ...], *arguments: object) -> None:
+def refused(light: Environment, subject: str, *arguments: object) -> None:
     """Hold a command against the one sentence, and against what it must leave alone."""
     before = sorted(light.work.iterdir())
-    done = light.edgepack(*arguments)
-    said = f"error: {subject} needs TensorFlow {LACKS} {', '.join(lacking)}: pip install edgepack\n"
+    done = light.run(*arguments)
+    said = f"error: {subject} needs TensorFlow, which is not installed; {CURE}\n"
     assert done.returncode == 3, done.stderr
     assert done.stderr.endswith(said)
     assert done.stderr.count("error") == 1, done.stderr
@@ -199,18 +239,18 @@ NEW = ("--output", "new")
     ],
 )
 def test_what_trains_or_quantizes_says_that_it_needs_tensorflow(
-    light: Light, arguments: tuple[str, ...]
+    light: Environment, arguments: tuple[str, ...]
 ) -> None:
-    refused(light, arguments[0], TENSORFLOW_PACKAGES, *arguments)
+    refused(light, arguments[0], *arguments)
 
 
 @pytest.mark.parametrize("model", ["model.h5", "model.keras", "saved", "model.json"])
 def test_a_comparison_with_a_keras_model_says_that_it_needs_tensorflow(
-    light: Light, model: str
+    light: Environment, model: str
 ) -> None:
     subject = f"{model}: a model other than a .tflite file"
     arguments = ("compare", model, "int8.tflite", "--test", "data.npz", *NEW)
-    refused(light, subject, TENSORFLOW_PACKAGES, *arguments)
+    refused(light, subject, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -228,16 +268,9 @@ def test_a_comparison_with_a_keras_model_says_that_it_needs_tensorflow(
     ],
 )
 def test_folds_and_data_and_code_of_tensorflow_say_that_they_need_it(
-    light: Light, subject: str, arguments: tuple[object, ...]
+    light: Environment, subject: str, arguments: tuple[object, ...]
 ) -> None:
-    refused(light, subject, TENSORFLOW_PACKAGES, *arguments)
-
-
-def test_the_sentence_names_what_is_missing_among_them(tmp_path: Path) -> None:
-    missing = "tensorflow-model-optimization"
-    light = hide(tmp_path, (missing,), ("tensorflow_model_optimization",))
-    arguments = ("export", "model.h5", "--representative", "data.npz", *NEW)
-    refused(with_files(light), "export", (missing,), *arguments)
+    refused(light, subject, *arguments)
 
 
 CALLS = """
@@ -259,9 +292,9 @@ print(output.exists(), "tensorflow" in sys.modules)
 """
 
 
-def test_functions_say_it_too(light: Light) -> None:
-    lines = light.python("-c", CALLS).stdout.splitlines()
-    assert lines[0].startswith(f"export needs TensorFlow {LACKS} h5py")
+def test_functions_say_it_too(light: Environment) -> None:
+    lines = light.call("-c", CALLS).stdout.splitlines()
+    assert lines[0] == f"export needs TensorFlow, which is not installed; {CURE}"
     assert lines[1].startswith("model.h5: a model other than a .tflite file needs TensorFlow")
     assert lines[2:] == ["False False"]
 
@@ -278,8 +311,20 @@ def test_functions_say_it_too(light: Light) -> None:
         ("export", "model.h5"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(light: Light, arguments: tuple[str, ...]) -> None:
-    done = light.edgepack(*arguments)
+def test_mistakes_are_told_without_a_traceback(
+    light: Environment, arguments: tuple[str, ...]
+) -> None:
+    done = light.run(*arguments)
     assert done.returncode == 2, done.stderr
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_sentence_says_how_it_becomes_a_full_installation(installed: Environment) -> None:
+    (line,) = re.findall(r"pip (install .*)", installed.run("lint", "saved", "data.npz").stderr)
+    done = pip(installed, *shlex.split(line), "--dry-run", "--report", "-", "--quiet")
+    assert done.returncode == 0, done.stderr
+    added = {each["metadata"]["name"] for each in json.loads(done.stdout)["install"]}
+    assert {re.sub("[_.]", "-", name) for name in added} >= {*TENSORFLOW_PACKAGES}
+    assert "numpy" not in added  # tflite-runtime works with the one that is there

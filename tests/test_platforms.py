@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,10 @@ WITHOUT_WHEELS = """\
 install_requires =
     click
 [options.extras_require]
-audio =
-ethos-u =
-generators =
-images =
-plot =
+sound =
+    soundfile
+dev =
+    no-such-package
 """
 
 
@@ -77,11 +77,43 @@ def test_what_has_no_wheel_on_a_platform_fails(tmp_path: Path) -> None:
     (tmp_path / "requirements-light.txt").write_text("tflite-micro>=0.dev20261023182759\n")
     done = resolve(tmp_path, "--platform", "macos-arm64", "--python", "3.11")
     assert done.returncode == 1
-    whole, _, light = done.stdout.splitlines()
+    whole, extras, light = done.stdout.splitlines()
+    assert extras.startswith("edgepack[sound] ")
     assert whole.endswith("resolves  1 packages, no tflite-micro, no tflite-runtime")
     assert light.split()[3] == "FAILS"
     assert "tflite-micro" in light
     assert "no wheels with a matching platform tag" in light
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        ("", 1, "FAILS     0 packages without ai-edge-litert, click"),
+        ("click==8.3.0\nflatbuffers==25.12.19", 1, "FAILS     2 packages without ai-edge-litert"),
+        ("ai-edge-litert==2.3.0\nclick==8.3.0", 0, "resolves  2 packages, no tflite-micro, no"),
+    ],
+)
+def test_what_resolves_without_a_required_package_fails(
+    tmp_path: Path, answer: str, status: int, said: str
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "python").symlink_to(sys.executable)  # beside which the script looks for uv
+    (tmp_path / "uv").write_text(f"#!/bin/sh\nprintf %s '{answer}'\n")
+    (tmp_path / "uv").chmod(0o755)
+    shutil.copy(ROOT / SCRIPT, tmp_path / SCRIPT)
+    (tmp_path / "setup.cfg").write_text(
+        "[options]\ninstall_requires =\n    ai-edge-litert>=2.3\n    click # a comment\n"
+        '    tflite-micro; sys_platform == "linux"\n[options.extras_require]\n'
+    )
+    done = subprocess.run(
+        [tmp_path / "python", tmp_path / SCRIPT, "--platform", "macos-arm64", "--python", "3.11"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in done.stdout, done.stdout + done.stderr
+    assert done.returncode == status
 
 
 @pytest.fixture

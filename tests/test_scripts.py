@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, need
 from packaging.requirements import Requirement
 
 TOOLS = ("sh", "dirname", "basename", "cat", "cksum", "mkdir", "rm", "chmod")
@@ -163,6 +167,42 @@ def test_an_environment_of_the_users_own_is_not_replaced(clone: Path) -> None:
     assert "making .venv" in run(clone, "quickstart").stderr  # the first was not finished
 
 
+SLOW_UV = UV.replace("= venv ] || exit 0", "= venv ] || exec sleep 1")
+
+
+def test_scripts_that_run_at_once_make_one_environment(clone: Path) -> None:
+    (clone / "bin" / "flock").symlink_to(need("flock"))
+    (clone / "bin" / "sleep").symlink_to(need("sleep"))
+    add(clone, "uv", SLOW_UV)
+    python = add_python(clone, 12)
+    (clone / "scripts" / "digits.py").write_text("raise SystemExit")
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(run, clone, "quickstart", PYTHON=str(python)) for _ in range(2)]
+    said = [each.result().stderr for each in both]
+    assert (clone / "uv.log").read_text().count("--editable .\n") == 1
+    assert sum("making .venv" in each for each in said) == 1
+    assert sum("waiting for another script that makes or uses .venv" in each for each in said) == 1
+
+
+def test_an_environment_in_use_is_not_made_again_until_it_is_free(clone: Path) -> None:
+    (clone / "bin" / "flock").symlink_to(need("flock"))
+    add(clone, "uv", UV)
+    (clone / "scripts" / "digits.py").write_text("raise SystemExit")
+    run(clone, "quickstart", PYTHON=str(add_python(clone, 12)))
+    newer = str(add_python(clone, 13, "newer"))
+    with (clone / "scripts" / "environment").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # as a script that uses it
+        with ThreadPoolExecutor() as pool:
+            same = pool.submit(run, clone, "quickstart").result()
+            assert "waiting" not in same.stderr
+            other = pool.submit(run, clone, "quickstart", PYTHON=newer)
+            with pytest.raises(FutureTimeoutError):
+                other.result(timeout=1)
+            assert (clone / "uv.log").read_text().count("venv --quiet") == 1
+            fcntl.flock(file, fcntl.LOCK_UN)
+    assert "making .venv with Python 3.13.0" in other.result().stderr
+
+
 def test_a_named_python_that_does_not_do_is_refused(clone: Path) -> None:
     add_python(clone, 11)
     old = add_python(clone, 9, "old")
@@ -222,6 +262,19 @@ def test_what_scripts_import_is_there(script: Path) -> None:
         assert hasattr(found, name) or is_module, (
             f"{script} imports {name} of {module}, which has none: write where it is now"
         )
+
+
+def test_ruff_reads_every_script_of_python() -> None:
+    """Those whose names do not end in .py are listed."""
+    listed = re.findall(
+        r'^    "(scripts/.*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
+    )
+    of_python = [
+        path.relative_to(ROOT).as_posix()
+        for path in SCRIPTS
+        if not path.suffix and path.read_text().startswith("#!/usr/bin/env python")
+    ]
+    assert sorted(listed) == of_python
 
 
 def test_every_script_is_documented() -> None:

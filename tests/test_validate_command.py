@@ -280,21 +280,15 @@ def test_a_damaged_file_is_refused_in_one_line(edgepack: Edgepack, tmp_path: Pat
 
 
 def test_an_interpreter_that_is_not_installed_ends_with_status_3(
-    pruned_digits: Bundle, tmp_path: Path
+    pruned_digits: Bundle,
 ) -> None:
-    """The runtime's package is hidden: its metadata are what tells that it is installed."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.metadata as metadata\n"
-        "found = metadata.version\n"
-        "def version(name):\n"
-        "    if name == 'tflite-runtime':\n"
-        "        raise metadata.PackageNotFoundError(name)\n"
-        "    return found(name)\n"
-        "metadata.version = version\n"
+    """The runtime's module is hidden: that it is found is what tells that it is installed."""
+    hide = (
+        "import sys; from edgepack.core import packages; found = packages.find_spec;"
+        " packages.find_spec = lambda name: None if name == 'tflite_runtime' else found(name);"
     )
     path = pruned_digits.folder / "int8.tflite"
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sitecustomize;"
-    code += f"sys.argv[1:] = ['validate', {str(path)!r}, '--target', 'android-arm64'];"
+    code = f"{hide} sys.argv[1:] = ['validate', {str(path)!r}, '--target', 'android-arm64'];"
     done = python("-c", code + "from edgepack.cli import main; main()")
     assert done.returncode == 3
     assert "not checked  android-arm64: tflite-runtime is not installed" in done.stdout

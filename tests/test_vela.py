@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from conftest import Bundle, reference_model
@@ -12,6 +11,7 @@ from conftest import Bundle, reference_model
 from edgepack.checks.delegation import npu_plan_fits, npu_takes_all
 from edgepack.checks.evidence import Evidence
 from edgepack.core.errors import MissingToolError, TargetError
+from edgepack.core.packages import VELA
 from edgepack.devices import ethos_u
 from edgepack.devices.delegates import Undelegated
 from edgepack.devices.ethos_u import Compilation, NpuPlan, compile_for
@@ -27,7 +27,7 @@ EMPTY = Model(subgraphs=(Graph(tensors=(), operators=(), inputs=(), outputs=()),
 @pytest.fixture
 def installed() -> None:
     """Skip without Vela, but fail in CI, where it must be installed."""
-    if message := ethos_u.why_vela_missing():
+    if message := VELA.missing():
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
@@ -91,11 +91,9 @@ def test_a_vela_that_fails_is_a_finding(
     assert message in finding.message
 
 
-def test_without_vela_the_error_names_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(ethos_u, "VELA", replace(ethos_u.VELA, distribution=tmp_path.name))
-    with pytest.raises(MissingToolError, match=f"pip install '{tmp_path.name}'"):
+def test_without_vela_the_error_names_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ethos_u, "VELA", replace(VELA, module="no_such_module"))
+    with pytest.raises(MissingToolError, match="pip install 'ethos-u-vela>="):
         compile_for(ACCELERATOR, b"")
 
 

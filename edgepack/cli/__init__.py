@@ -29,12 +29,13 @@ from edgepack.cli.streams import require_printed, wrap_streams
 from edgepack.cli.study import study
 from edgepack.cli.targets import targets
 from edgepack.cli.validate import validate
-from edgepack.core.errors import EdgepackError, MissingToolError, OutputError
-from edgepack.core.packages import package_of
+from edgepack.core.errors import EdgepackError, OutputError
+from edgepack.core.packages import lacking_package
 from edgepack.core.printable import printable
 from edgepack.core.signals import INTERRUPTS
 from edgepack.core.system_errors import describe_system_error, exhaustion_error
 
+_COMPLETION = "_EDGEPACK_COMPLETE"
 _INTERRUPTED = 128 + signal.SIGINT
 _interrupted = threading.Event()
 _SHUTDOWN_S = 3.0
@@ -88,8 +89,8 @@ def _reportable(error: Exception) -> EdgepackError | None:
     """Return the error to report to the user; None if the error is a bug in edgepack."""
     if isinstance(error, EdgepackError):
         return error
-    if isinstance(error, ModuleNotFoundError) and (package := package_of(str(error.name))):
-        return MissingToolError(package.lack)
+    if package := lacking_package(error):
+        return package.error()
     return describe_system_error(error) if isinstance(error, OSError) else exhaustion_error(error)
 
 
@@ -139,10 +140,14 @@ def main() -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)
     try:
-        cli(prog_name="edgepack")
+        cli(prog_name="edgepack", complete_var=_COMPLETION)
     except SystemExit as exit_error:
         if exit_error.code:
             raise
+    except (LookupError, ValueError):
+        if _COMPLETION not in os.environ:
+            raise
+        sys.exit(1)  # asked for words as none of click's scripts for shells asks
     try:
         require_printed()  # what click itself printed, such as --help
     except OutputError as error:

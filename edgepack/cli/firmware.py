@@ -12,7 +12,7 @@ from edgepack.cli.options import GroupedCommand, output_options
 from edgepack.cli.printing import print_result
 from edgepack.cli.progress_bars import ProgressBars
 from edgepack.cli.renamed_option import RenamedOption
-from edgepack.cli.value_types import DATA, PATH, TARGET, Completed, NamedValue
+from edgepack.cli.value_types import DATA, PATH, TARGET, NamedValue, completion
 from edgepack.config.firmware import DEFAULT_VECTORS, ONLY_MODEL, FirmwareConfig, NamedModel
 from edgepack.config.project_file import read_project_file
 from edgepack.devices.target import LAYOUTS
@@ -38,7 +38,7 @@ class _Firmware(GroupedCommand):
 @click.option(
     "--layout",
     metavar="NAME",
-    type=Completed(lambda: LAYOUTS),
+    shell_complete=completion(lambda: LAYOUTS),
     help="Project layout: cmake, arduino, esp-idf, zephyr or platformio.  [default: the target's]",
 )
 @click.option(

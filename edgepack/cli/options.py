@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from edgepack.cli.config_file import config_from, config_option
-from edgepack.cli.value_types import DATA, PATH, TARGET, Completed, NameValuePair
+from edgepack.cli.value_types import DATA, PATH, TARGET, NameValuePair, completion
 from edgepack.config.quantization import DENSE, IO_TYPES, LAYER_SCHEMES, SCHEMES, Quantization
 from edgepack.config.shared_settings import DEFAULT_OBSERVER, DEFAULT_SEED, QuantizingSettings
 
@@ -158,7 +158,7 @@ def metric_option(command: _Command) -> _Command:
     return click.option(
         "--metric",
         metavar="NAME",
-        type=Completed(_metric_names),
+        shell_complete=completion(_metric_names),
         help="Metric: accuracy, top-5, f1-macro, roc-auc, mse, mae, r2, reconstruction-mse,"
         " anomaly-auc, miou, psnr, ssim and more, or MODULE:FUNCTION for a custom one.  [default:"
         " by the labels: accuracy for class numbers, mse for values]",
@@ -232,7 +232,7 @@ def calibration_options(command: _Command) -> _Command:
         click.option(
             "--observer",
             metavar="NAME",
-            type=Completed(_observer_names),
+            shell_complete=completion(_observer_names),
             default=DEFAULT_OBSERVER,
             show_default=True,
             help="Method for the ranges of activations: min-max, moving-average,"
@@ -258,7 +258,7 @@ def quantization_options(command: _Command) -> _Command:
         click.option(
             "--scheme",
             metavar="NAME",
-            type=Completed(lambda: SCHEMES),
+            shell_complete=completion(lambda: SCHEMES),
             default=Quantization.scheme,
             show_default=True,
             help=f"{', '.join(SCHEMES)}. int16 activations have int8 weights, int4 weights have"
@@ -276,19 +276,19 @@ def quantization_options(command: _Command) -> _Command:
         click.option(
             "--input-type",
             metavar="TYPE",
-            type=Completed(lambda: IO_TYPES),
+            shell_complete=completion(lambda: IO_TYPES),
             help=f"Data type of the inputs: {', '.join(IO_TYPES)}.  [default: that of the scheme]",
         ),
         click.option(
             "--output-type",
             metavar="TYPE",
-            type=Completed(lambda: IO_TYPES),
+            shell_complete=completion(lambda: IO_TYPES),
             help="Data type of the outputs, likewise.",
         ),
         click.option(
             "--dense",
             metavar="SCALES",
-            type=Completed(lambda: DENSE),
+            shell_complete=completion(lambda: DENSE),
             help=f"{' or '.join(DENSE)} scales for the weights of dense layers.  [default:"
             " per-channel for int8]",
         ),

@@ -13,12 +13,29 @@ from click.shell_completion import CompletionItem
 
 from edgepack.config.inputs import is_function_name
 from edgepack.core.wording import did_you_mean
-from edgepack.devices.target import is_target_path, target_names
+from edgepack.devices.target import is_target_path, read_all_targets
+
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def completion(words: Callable[[], Iterable[str]]) -> Completion:
+    """Return a function for click's ``shell_complete`` that offers those of ``words()`` that fit.
+
+    It offers none where a package is missing for them.
+    """
+
+    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> Any:
+        with suppress(ImportError):
+            return [CompletionItem(word) for word in words() if word.startswith(incomplete)]
+        return []
+
+    return complete
 
 
 def _files(incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete a path."""
-    return [CompletionItem(incomplete, type="file")]
+    """Let the shell complete a path, even one that is no text, which click could not print."""
+    text = incomplete.encode(errors="surrogateescape").decode(errors="replace")
+    return [CompletionItem(text, type="file")]
 
 
 class ExistingPath(click.Path):
@@ -31,6 +48,15 @@ class ExistingPath(click.Path):
         if "\0" in str(value):
             self.fail("the path contains a NUL character; leave it out", param, ctx)
         return super().convert(value, param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's)
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Let the shell complete a path."""
+        return _files(incomplete)
 
 
 PATH = ExistingPath(path_type=Path, readable=False)  # reported when the file is read
@@ -66,35 +92,20 @@ class DataArgument(click.ParamType[Any]):
 DATA = DataArgument()
 
 
-class Completed(click.types.StringParamType):
-    """Any text, for which shells complete some words, those that ``words`` returns."""
-
-    def __init__(self, words: Callable[[], Iterable[str]]) -> None:
-        self._words = words
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (click's)
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the words that begin like the text; none where a package is missing for them."""
-        with suppress(ImportError):
-            return [CompletionItem(word) for word in self._words() if word.startswith(incomplete)]
-        return []
-
-
-class TargetName(Completed):
+class TargetName(click.types.StringParamType):
     """The name of a target, or the path of its file."""
-
-    def __init__(self) -> None:
-        super().__init__(target_names)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the names, or else let the shell complete a path."""
-        return super().shell_complete(ctx, param, incomplete) or _files(incomplete)
+        """Return the names of valid targets, or else let the shell complete a path."""
+        return completion(_valid_targets)(ctx, param, incomplete) or _files(incomplete)
+
+
+def _valid_targets() -> Iterable[str]:
+    """Return the names that can be a word of a command line, of which a line break is no part."""
+    targets, _ = read_all_targets()
+    return [target.name for target in targets if target.name.isprintable()]
 
 
 TARGET = TargetName()

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgepack.config.compression_step import CompressionStep
+from edgepack.core.packages import Package
 from edgepack.core.progress import Update
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Technique(Protocol):
     "pruned". ``settings`` is a dataclass that rejects invalid values, and ``record`` the dataclass
     of a step's result; both are exchanged with TensorFlow's process as JSON. ``forms`` are the
     forms of models that it accepts; a technique that accepts .tflite files accepts every model.
+    ``packages`` are those that it needs beside TensorFlow.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Technique(Protocol):
     settings: type[CompressionStep]
     record: type[Any]
     forms: frozenset[ModelForm]
+    packages: tuple[Package, ...] = ()
 
     def apply(self, task: CompressionTask, settings: Any) -> Compressed:
         """Compress a model. Runs in TensorFlow's process, and imports what it needs itself.

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
+from itertools import accumulate
 
+from edgepack.core.errors import MissingToolError
 from edgepack.core.requirements import own_requirements, wanted
 from edgepack.core.system_name import system_name
-
-_OF_KERAS = ("debug", "export", "lint", "quantize", "study")
-_OF_FILES = ("compare", "diff", "firmware", "inspect", "phone", "validate")
-_EVERYTHING = tuple(sorted((*_OF_KERAS, *_OF_FILES)))
-_OF_TARGETS = ("compare", "debug", "export", "firmware", "quantize", "targets", "validate")
-_SCORING = ("compare", "debug", "export", "lint", "quantize", "study", "validate")
-
-STARTING_PROCESSES = tuple(sorted((*_OF_KERAS, "compare", "firmware", "validate")))
-"""The commands that run something in processes of their own."""
-
-RUNNING_MODELS = ("compare", "export", "quantize", "validate")
-"""The commands that run models on every interpreter that is installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,49 +21,53 @@ class Package:
     """A package.
 
     ``distribution`` is its name for pip, ``module`` one of its modules that edgepack imports.
-    ``lost`` is a clause that says what cannot be done, or is not checked, without it;
-    ``commands`` cannot work at all without it, and ``in_part`` not with every model or option.
-    ``extra`` is the extra of edgepack that brings it.
-    ``builds`` says where it is available, if not everywhere; ``is_slow`` whether its import takes
-    seconds; ``is_light`` whether a light installation (requirements-light.txt) has it.
+    ``lost`` is a clause that says what cannot be done, or is not checked, without it.
+    ``extra`` is the extra of edgepack that brings it. ``builds`` says where it is available, if not
+    everywhere; ``sources`` what pip installs it from, if not by its name. ``is_slow`` is whether
+    its import takes seconds; ``is_light`` whether a light installation (requirements-light.txt) has
+    it.
     """
 
     distribution: str
     module: str
     lost: str
-    commands: tuple[str, ...] = ()
-    in_part: tuple[str, ...] = ()
     extra: str | None = None
     builds: str | None = None
+    sources: str | None = None
     is_slow: bool = False
     is_light: bool = True
 
-    def version(self) -> str | None:
-        """Return the installed version by its metadata; None without any, or damaged ones."""
-        try:
-            return version(self.distribution)
-        except (PackageNotFoundError, UnicodeDecodeError):
-            return None
-
     def is_there(self) -> bool:
-        """Whether its module is found, even if another distribution brought it."""
-        return find_spec(self.module.partition(".")[0]) is not None
+        """Whether its module is found, whichever distribution brought it.
 
-    @property
-    def is_built_here(self) -> bool:
-        """Whether there is a build of it for this Python and system."""
-        return own_requirements().get(self.distribution, True) is not None
+        A folder that is left without its files, which Python takes for a namespace, is no module.
+        """
+        for name in accumulate(self.module.split("."), "{}.{}".format):
+            spec = find_spec(name)
+            if spec is None or spec.origin is not None:
+                return spec is not None
+        return False
+
+    def version(self) -> str | None:
+        """Return the installed version by its metadata; None without any, or damaged ones.
+
+        They may be those of another distribution that brought its module, such as tensorflow-cpu.
+        """
+        if (found := _version(self.distribution)) is not None or not self.is_there():
+            return found
+        with suppress(UnicodeDecodeError):
+            others = packages_distributions().get(self.module.partition(".")[0], ())
+            return next(filter(None, map(_version, others)), None)
+        return None
 
     @property
     def cure(self) -> str:
         """The command that brings it in a version that edgepack works with, or why none can."""
-        if not self.is_built_here:
+        if own_requirements().get(self.distribution, True) is None:
             python = ".".join(map(str, sys.version_info[:2]))
             here = f"Python {python} on {system_name()} {platform.machine()}"
             return f"no wheel for {here}, only for {self.builds}"
-        if not self.is_light:  # which brings the others of its kind, too
-            return "pip install edgepack"
-        return f"pip install '{wanted(self.distribution)}'"
+        return f"pip install {self.sources or repr(wanted(self.distribution))}"
 
     @property
     def repair(self) -> str:
@@ -90,18 +85,26 @@ class Package:
         """Return :attr:`lack` if it is not there; None if it is."""
         return None if self.is_there() else self.lack
 
+    def error(self, subject: str | None = None) -> MissingToolError:
+        """Return the error to raise where it is missing; ``subject`` begins its message."""
+        return MissingToolError(f"{subject}: {self.lack}" if subject else self.lack)
+
+    def require(self, subject: str | None = None) -> None:
+        """Raise :meth:`error` if it is not there."""
+        if not self.is_there():
+            raise self.error(subject)
+
 
 EDGEPACK = Package(
     distribution="edgepack",
     module="edgepack",
-    lost="what edgepack requires is not known, and no manifest can be written",
-    commands=tuple(sorted({*_OF_KERAS, "compare", "firmware", "phone"} - {"lint"})),
+    lost="what it requires is not known, so that versions are not checked",
+    sources=". in a clone of edgepack",
 )
 LITERT = Package(
     distribution="ai-edge-litert",
     module="ai_edge_litert.interpreter",
     lost="no .tflite file can be read, and phones that run LiteRT are not checked",
-    commands=_EVERYTHING,
     builds="Linux on x86-64 and aarch64, macOS on arm64 and Windows on x86-64",
 )
 TFLITE_RUNTIME = Package(
@@ -115,7 +118,6 @@ TFLITE_MICRO = Package(
     distribution="tflite-micro",
     module="tflite_micro.runtime",
     lost="microcontrollers are not checked, and the arena is not measured",
-    commands=("firmware",),
     builds="Linux on x86-64",
 )
 PILLOW = Package(
@@ -149,73 +151,79 @@ MATPLOTLIB = Package(
     extra="plot",
 )
 
-_OF_TENSORFLOW = partial(Package, commands=_OF_KERAS, in_part=("compare",), is_light=False)
+H5PY = Package(
+    distribution="h5py",
+    module="h5py",
+    lost="models in .h5 and .keras files cannot be read",
+    is_light=False,
+)
+KERAS = Package(
+    distribution="keras",
+    module="keras",
+    lost="models of Keras 3 cannot be loaded",
+    is_slow=True,
+    is_light=False,
+)
+SCIKIT_LEARN = Package(
+    distribution="scikit-learn",
+    module="sklearn.metrics",
+    lost="the calibration cannot be tested on folds",
+    is_light=False,
+)
+TENSORFLOW = Package(
+    distribution="tensorflow",
+    module="tensorflow",
+    lost="models other than .tflite files cannot be loaded, and none can be quantized",
+    is_slow=True,
+    is_light=False,
+)
+TFMOT = Package(
+    distribution="tensorflow-model-optimization",
+    module="tensorflow_model_optimization",
+    lost="models cannot be pruned",
+    is_slow=True,
+    is_light=False,
+)
+TF_KERAS = Package(
+    distribution="tf-keras",
+    module="tf_keras",
+    lost="models of Keras 2 cannot be loaded, and none can be pruned",
+    is_slow=True,
+    is_light=False,
+)
 
 REQUIRED = (
     Package(
         distribution="click",
         module="click",
         lost="there is no command line",
-        commands=(*_EVERYTHING, "targets"),
     ),
     Package(
         distribution="flatbuffers",
         module="flatbuffers",
         lost="no .tflite file can be read or written",
-        commands=_EVERYTHING,
     ),
-    _OF_TENSORFLOW(
-        distribution="h5py",
-        module="h5py",
-        lost="models in .h5 and .keras files cannot be read",
-    ),
-    _OF_TENSORFLOW(
-        distribution="keras",
-        module="keras",
-        lost="models of Keras 3 cannot be loaded",
-        is_slow=True,
-    ),
+    H5PY,
+    KERAS,
     Package(
         distribution="numpy",
         module="numpy",
         lost="nothing can be read or computed",
-        commands=_EVERYTHING,
     ),
     Package(
         distribution="packaging",
         module="packaging",
         lost="versions cannot be compared",
-        commands=_OF_TARGETS,
     ),
-    _OF_TENSORFLOW(
-        distribution="scikit-learn",
-        module="sklearn.metrics",
-        lost="the calibration cannot be tested on folds",
-    ),
+    SCIKIT_LEARN,
     Package(
         distribution="scipy",
         module="scipy.special",
         lost="models cannot be scored by labels or probabilities",
-        in_part=_SCORING,
     ),
-    _OF_TENSORFLOW(
-        distribution="tensorflow",
-        module="tensorflow",
-        lost="models other than .tflite files cannot be loaded, and none can be quantized",
-        is_slow=True,
-    ),
-    _OF_TENSORFLOW(
-        distribution="tensorflow-model-optimization",
-        module="tensorflow_model_optimization",
-        lost="models cannot be pruned",
-        is_slow=True,
-    ),
-    _OF_TENSORFLOW(
-        distribution="tf-keras",
-        module="tf_keras",
-        lost="models of Keras 2 cannot be loaded, and none can be pruned",
-        is_slow=True,
-    ),
+    TENSORFLOW,
+    TFMOT,
+    TF_KERAS,
     *(
         ()
         if sys.version_info >= (3, 11)
@@ -224,19 +232,34 @@ REQUIRED = (
                 distribution="tomli",
                 module="tomli",
                 lost="neither targets nor project files can be read",
-                commands=(*_EVERYTHING, "targets"),
             ),
         )
     ),
 )
-"""Packages without which commands cannot work, but for the interpreters."""
+"""The packages that every installation has, but for the interpreters, or every full one."""
 
 OPTIONAL = (SOUNDFILE, VELA, SCIKIT_IMAGE, PILLOW, MATPLOTLIB)
 """The packages of edgepack's extras."""
 
+_KNOWN = (*REQUIRED, LITERT, TFLITE_RUNTIME, TFLITE_MICRO, *OPTIONAL)
 
-def package_of(module: str) -> Package | None:
-    """Return the package that has a module; None if edgepack uses none that has it."""
-    top = module.partition(".")[0]
-    known = (*REQUIRED, LITERT, TFLITE_RUNTIME, TFLITE_MICRO, *OPTIONAL)
-    return next((each for each in known if each.module.partition(".")[0] == top), None)
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except (PackageNotFoundError, UnicodeDecodeError):
+        return None
+
+
+def lacking_package(error: Exception) -> Package | None:
+    """Return the package that an import did not find; None for another error."""
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    top = str(error.name).partition(".")[0]
+    return next((each for each in _KNOWN if each.module.partition(".")[0] == top), None)
+
+
+def installed_versions(distributions: Collection[str]) -> dict[str, str]:
+    """Return the versions of those of some packages that are installed, by name."""
+    asked = [each for each in _KNOWN if each.distribution in distributions]
+    return {each.distribution: found for each in asked if (found := each.version()) is not None}

@@ -6,30 +6,36 @@ Nothing here imports TensorFlow.
 from __future__ import annotations
 
 from edgepack.core.errors import MissingToolError
-from edgepack.core.packages import REQUIRED
+from edgepack.core.packages import REQUIRED, TENSORFLOW, lacking_package
+from edgepack.core.requirements import wanted
 
 TENSORFLOW_PACKAGES = tuple(each for each in REQUIRED if not each.is_light)
 """The requirements in setup.cfg that requirements-light.txt does without."""
 
-_MODULES = {each.module for each in TENSORFLOW_PACKAGES if each.is_slow}
-"""What tells that code needs TensorFlow; others use h5py and scikit-learn on their own."""
-
 
 def require_tensorflow(subject: str) -> None:
-    """Raise :class:`MissingToolError` if one of :data:`TENSORFLOW_PACKAGES` is not installed.
+    """Raise :class:`MissingToolError` without TensorFlow; the cure brings all that goes with it.
 
-    ``subject`` says in the message what needs them.
+    ``subject`` says in the message what needs it.
     """
-    if missing := [each.distribution for each in TENSORFLOW_PACKAGES if each.version() is None]:
+    if not TENSORFLOW.is_there():
         raise MissingToolError(
-            f"{subject} needs TensorFlow and its packages, and this installation lacks"
-            f" {', '.join(missing)}: pip install edgepack"
+            f"{subject} needs TensorFlow, which is not installed; {full_installation()}"
         )
 
 
+def full_installation() -> str:
+    """Return the command that brings those of :data:`TENSORFLOW_PACKAGES` that are missing."""
+    missing = [each.distribution for each in TENSORFLOW_PACKAGES if not each.is_there()]
+    return f"pip install {' '.join(repr(wanted(name)) for name in missing)}"
+
+
 def require_tensorflow_for_import(error: Exception, subject: str) -> None:
-    """Raise what :func:`require_tensorflow` does if an import failed for want of TensorFlow."""
-    if isinstance(error, ModuleNotFoundError):
-        module = str(error.name).partition(".")[0]
-        if module in _MODULES:
-            require_tensorflow(subject)
+    """Raise :class:`MissingToolError` if an import failed for want of TensorFlow or a Keras.
+
+    ``subject`` begins the message. Others use h5py and scikit-learn on their own.
+    """
+    package = lacking_package(error)
+    if package and package.is_slow and not package.is_light:
+        require_tensorflow(f"{subject}:")
+        raise package.error(subject)

@@ -25,7 +25,7 @@ def import_named(name: str, subject: str, error_type: type[UsageError]) -> Any:
     try:
         return getattr(_import_module(module), attribute, None)
     except Exception as error:
-        require_tensorflow_for_import(error, f"{subject}:")
+        require_tensorflow_for_import(error, subject)
         raise error_type(f"{subject}: {module} cannot be imported: {reason(error)}") from error
 
 
@@ -64,7 +64,7 @@ def user_code_errors(subject: str, error_type: type[UsageError]) -> Iterator[Non
     except SystemExit as error:
         raise error_type(f"{subject}: called sys.exit({error.code!r})") from error
     except Exception as error:
-        require_tensorflow_for_import(error, f"{subject}:")
+        require_tensorflow_for_import(error, subject)
         kind = type(error).__name__
         description = f"{kind}: {reason(error)}" if str(error) else kind
         raise error_type(f"{subject}: raised {description}") from error

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.core.errors import MissingToolError, ModelError, TargetError
+from edgepack.core.errors import ModelError, TargetError
 from edgepack.core.packages import VELA
 from edgepack.core.temporary_folders import temporary_folder
 from edgepack.devices.delegates import Undelegated
@@ -70,11 +70,6 @@ class Compilation:
     failure: str | None = None
 
 
-def why_vela_missing() -> str | None:
-    """Return a message that Vela is not installed, and how to install it; None if it is."""
-    return None if VELA.version() else VELA.lack
-
-
 def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Compilation:
     """Compile the bytes of a .tflite file for an accelerator, in Vela's naming (ethos-u55-128).
 
@@ -82,8 +77,7 @@ def compile_for(accelerator: str, data: bytes, *, limits: Limits = LIMITS) -> Co
     :class:`MissingToolError` without Vela, :class:`TargetError` for an accelerator that it does
     not know, and :class:`~edgepack.core.errors.ModelError` if the bytes are not a .tflite file.
     """
-    if message := why_vela_missing():
-        raise MissingToolError(message)
+    VELA.require()
     graph = read_tflite(data).main
     plan, failure = None, None
     with temporary_folder() as folder:

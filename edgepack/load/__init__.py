@@ -16,6 +16,7 @@ from typing import Any
 
 from edgepack.config.model_source import ModelSource
 from edgepack.core.errors import ModelError, reason
+from edgepack.core.packages import KERAS, TF_KERAS
 from edgepack.load.allowlist import allowed_keras_names
 from edgepack.load.archive import require_no_assets
 from edgepack.load.configurations import require_allowed
@@ -70,12 +71,13 @@ def _inspect_and_load(source: ModelSource) -> FloatModel:
     require_safe_weights(path, file_format)
     objects = import_objects(source.custom_objects)
     objects |= aliases(path, stored.configs, objects)
-    package = "tf_keras" if stored.is_legacy else "keras"
+    package = TF_KERAS if stored.is_legacy else KERAS
     if not source.allow_unsafe:
-        _require_safe(path, stored, package, set(objects))
+        _require_safe(path, stored, package.module, set(objects))
     if not stored.is_keras:
         return SavedFunction(path)
-    keras = importlib.import_module(package)
+    package.require(str(path))
+    keras = importlib.import_module(package.module)
     try:
         model = _load_keras(source, file_format, keras, objects)
     except ModelError:

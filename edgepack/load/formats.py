@@ -20,6 +20,7 @@ from edgepack.core.file_contents import (
     ZIP_MAGIC,
     holds_arrays,
 )
+from edgepack.core.packages import H5PY, lacking_package
 from edgepack.core.user_files import require_not_special, require_readable
 from edgepack.load.archive import read_archive, require_safe_archived_weights
 from edgepack.load.hdf5 import require_safe_hdf5
@@ -144,6 +145,8 @@ def _parsing(path: Path) -> Iterator[None]:
     except RecursionError:
         raise ModelError(f"{path}: damaged: its configuration is nested too deeply") from None
     except Exception as error:
+        if package := lacking_package(error):
+            raise package.error(str(path)) from error
         raise ModelError(f"{path}: cannot be loaded: {reason(error)}") from error
 
 
@@ -170,6 +173,7 @@ def weights_ending(path: Path) -> str:
     It is empty for a TensorFlow checkpoint, whose path is not that of a file. Raises
     :class:`ModelError` if the file is missing or of another kind.
     """
+    H5PY.require(str(path))
     import h5py
 
     if list(checkpoint_parts(path)):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.core.errors import ModelError, UnsafeModelError
+from edgepack.core.packages import TF_KERAS
 from edgepack.core.printable import quote_name
 from edgepack.core.user_files import is_special, leads_outside
 from edgepack.load.allowlist import AllowedKerasNames, allowed_keras_names
@@ -89,6 +90,7 @@ def _finds(names: AllowedKerasNames, name: str) -> bool:
     """Whether Keras 2 finds an object by a name, listed or not."""
     if names.has(name) or name in names.left_out:
         return True
+    TF_KERAS.require()
     import tf_keras
     from tf_keras.src import metrics
     from tf_keras.src.layers import serialization

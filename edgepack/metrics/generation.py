@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from edgepack.core.errors import ConfigError, MissingToolError
+from edgepack.core.errors import ConfigError
 from edgepack.core.packages import SCIKIT_IMAGE
 from edgepack.core.signature import TensorSpec
 from edgepack.metrics.ground_truth import target_images
@@ -58,8 +58,7 @@ def _ssim_targets(dataset: Dataset, output: TensorSpec) -> RecordArray:
     Raises :class:`MissingToolError` if scikit-image is not installed, and :class:`ConfigError` if
     the images are smaller than the smallest window.
     """
-    if message := SCIKIT_IMAGE.missing():
-        raise MissingToolError(message)
+    SCIKIT_IMAGE.require()
     targets = target_images("ssim", dataset, output)
     if min(targets[:1]["values"].shape[1:3]) < _MIN_SIDE:
         raise ConfigError(

@@ -15,10 +15,12 @@ from functools import partial
 from typing import Any
 
 from edgepack.core.errors import EdgepackError, reason
-from edgepack.core.packages import EDGEPACK, OPTIONAL, REQUIRED, RUNNING_MODELS, Package
+from edgepack.core.packages import EDGEPACK, OPTIONAL, REQUIRED, Package
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.requirements import refusal
 from edgepack.core.system_name import system_name
+from edgepack.core.tensorflow_packages import TENSORFLOW_PACKAGES, full_installation
+from edgepack.pipeline.needed_packages import CANNOT_WORK, IN_PART, RUNNING_MODELS
 from edgepack.pipeline.surroundings import (
     PROGRAMS,
     USER_FOLDERS,
@@ -33,6 +35,7 @@ from edgepack.report.data.doctor import (
     INSTALLED,
     KINDS,
     MISSING,
+    OMITTED,
     UNFIT,
     WORKS,
     DoctorReport,
@@ -81,7 +84,7 @@ def doctor(progress: Progress | None = None, *, verbose: bool = False) -> Doctor
     examined = [
         *_examine_edgepack(),
         temporary,
-        *packages.result(),
+        *_omit_tensorflow(packages.result()),
         *(each.result() for each in others),
         *examine_own_targets(),
     ]
@@ -113,7 +116,7 @@ def _examine_interpreter(runtime: Runtime, *, can_try: bool, verbose: bool) -> E
     package, version = runtime.package, runtime.version()
     found = None if version is None else f"{package.distribution} {version}"
     examined = _of(package, kind="interpreter", name=runtime.name, found=found)
-    if version is None:
+    if runtime.missing():
         return _without(examined, package)
     if can_try:
         service = "edgepack.runtimes.attempt_service:Attempt"
@@ -163,6 +166,26 @@ def _examine_package(package: Package, importer: RestartingWorker | None) -> Exa
     return _with_version(examined, package, found)
 
 
+def _omit_tensorflow(packages: list[Examined]) -> list[Examined]:
+    """Say in one row that TensorFlow and what goes with it are missing, if all of that is."""
+    omitted = {each.distribution for each in TENSORFLOW_PACKAGES}
+    if any(each.state != MISSING for each in packages if each.name in omitted):
+        return packages
+    name = "tensorflow"
+    light = Examined(
+        kind="package",
+        name=name,
+        state=OMITTED,
+        lost="this installation is light: models other than .tflite files cannot be loaded, and"
+        " none can be quantized or pruned",
+        cure=full_installation(),
+        commands=CANNOT_WORK[name],
+        in_part=IN_PART[name],
+    )
+    kept = [each for each in packages if each.name not in omitted]
+    return sorted((*kept, light), key=lambda each: each.kind == "extra")
+
+
 def _without(examined: Examined, package: Package, problem: str | None = None) -> Examined:
     """Return that a package is missing, or broken if there is a problem."""
     return replace(
@@ -171,8 +194,8 @@ def _without(examined: Examined, package: Package, problem: str | None = None) -
         problem=problem,
         lost=package.lost,
         cure=package.repair if problem else package.cure,
-        commands=package.commands,
-        in_part=package.in_part,
+        commands=CANNOT_WORK.get(package.distribution, ()),
+        in_part=IN_PART.get(package.distribution, ()),
     )
 
 
@@ -187,8 +210,8 @@ def _with_version(examined: Examined, package: Package, version: str | None) -> 
         problem=problem,
         lost="edgepack is not tested with it",
         cure=package.cure,
-        commands=package.commands,
-        in_part=package.in_part,
+        commands=CANNOT_WORK.get(package.distribution, ()),
+        in_part=IN_PART.get(package.distribution, ()),
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgepack.core.errors import EdgepackError, reason
-from edgepack.core.packages import STARTING_PROCESSES
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.core.user_folders import ignored_value
 from edgepack.devices.target import (
@@ -21,6 +20,7 @@ from edgepack.devices.target import (
     own_targets_folder,
     target_file,
 )
+from edgepack.pipeline.needed_packages import STARTING_PROCESSES
 from edgepack.report.data.doctor import BROKEN, MISSING, UNFIT, WORKS, Examined
 from edgepack.storage.cache import default_cache_folder
 from edgepack.workers.programs import run_program

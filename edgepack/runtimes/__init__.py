@@ -47,6 +47,8 @@ class Runtime:
 
     def missing(self) -> str | None:
         """Return a sentence that says why the runtime cannot be used; None if it can."""
+        if self.python is None:
+            return self.package.missing()
         return None if self.version() is not None else self.package.lack
 
 

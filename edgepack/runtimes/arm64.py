@@ -39,7 +39,7 @@ def arm64_runtime(folder: Path) -> Runtime:
             ),
         ),
     )
-    if not os.access(qemu, os.X_OK) or runtime.version() is None:
+    if not os.access(qemu, os.X_OK) or runtime.missing():
         raise MissingToolError(
             f"{folder}: contains no arm64 build of tflite-runtime; make one with scripts/arm64"
         )

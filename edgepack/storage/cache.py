@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from edgepack.core.codec import as_json, restore
+from edgepack.core.packages import installed_versions
 from edgepack.core.temporary_folders import TemporaryFolder
 from edgepack.core.user_folders import user_folder
 from edgepack.storage.artifact import describe_stream
@@ -257,5 +257,4 @@ def _code() -> str:
 @cache
 def _packages() -> list[tuple[str, str]]:
     """Return names and versions of the packages that compute results, without importing them."""
-    installed = ((name, distributions(name=name)) for name in _DISTRIBUTIONS)
-    return [(name, each.version) for name, versions in installed for each in versions]
+    return sorted(installed_versions(_DISTRIBUTIONS).items())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,8 @@ from edgepack.config.inputs import is_function_name
 from edgepack.config.model_source import ModelSettings, ModelSource
 from edgepack.core.codec import as_json
 from edgepack.core.errors import ModelError
+from edgepack.core.packages import installed_versions
+from edgepack.core.version import __version__
 from edgepack.core.wording import WARNING
 from edgepack.storage.artifact import Artifact, describe
 from edgepack.storage.manifest import MADE_FROM, RECIPE, Manifest, Source, find_source
@@ -32,12 +33,12 @@ _VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd")  # the widest first
 
 
 def package_versions(
-    distributions: Iterable[str] = (), interpreters: Mapping[str, str] = MappingProxyType({})
+    distributions: Collection[str] = (), interpreters: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Return the versions of edgepack, Python, ``distributions`` and ``interpreters``."""
+    """Return the versions of edgepack, Python, the packages that are there, and interpreters."""
     return (
-        {"edgepack": version("edgepack"), "python": platform.python_version()}
-        | {name: version(name) for name in distributions}
+        {"edgepack": __version__, "python": platform.python_version()}
+        | installed_versions(distributions)
         | dict(interpreters)
     )
 

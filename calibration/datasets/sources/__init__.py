@@ -29,9 +29,9 @@ from edgepack.calibration.datasets.sources.stream import open_object
 from edgepack.calibration.datasets.sources.tfrecord import TfRecords, is_tfrecord
 from edgepack.calibration.datasets.sources.wav import WavFolder
 from edgepack.config.inputs import is_function_name
-from edgepack.core.errors import DatasetError, MissingToolError
+from edgepack.core.errors import DatasetError
 from edgepack.core.file_contents import EXCHANGED, kind_of_model
-from edgepack.core.packages import PILLOW, SOUNDFILE, Package
+from edgepack.core.packages import PILLOW, SOUNDFILE
 from edgepack.core.tensorflow_packages import require_tensorflow
 from edgepack.core.user_files import require_not_special
 
@@ -119,14 +119,14 @@ def _detect_folder(path: Path) -> DataSource:
             f" {min(waves)}; provide a folder of one kind"
         )
     if pictures:
-        _require(PILLOW, path)
+        PILLOW.require(str(path))
         return DataSource(
             name=str(path),
             open=lambda context: ImageFolder(path, pictures, context.project_file.label),
             is_isolated=True,
         )
     if waves:
-        _require(SOUNDFILE, path)
+        SOUNDFILE.require(str(path))
         return DataSource(
             name=str(path),
             open=lambda context: _open_wav_folder(path, waves, context),
@@ -164,8 +164,3 @@ def _is_table(path: Path, head: bytes) -> bool:
     return "\0" not in text and (
         "," in first or (path.suffix.lower() == ".csv" and bool(text.strip()))
     )
-
-
-def _require(package: Package, path: Path) -> None:
-    if message := package.missing():
-        raise MissingToolError(f"{path}: {message}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edgepack.compression.pruning.settings import Prune, Pruning
 from edgepack.compression.technique import Compressed, CompressionTask, ModelForm, Technique
+from edgepack.core.packages import TF_KERAS, TFMOT
 
 
 class MagnitudePruning(Technique):
@@ -16,6 +17,7 @@ class MagnitudePruning(Technique):
     settings = Prune
     record = Pruning
     forms = frozenset({ModelForm.KERAS, ModelForm.TFLITE})
+    packages = (TFMOT, TF_KERAS)
 
     def apply(self, task: CompressionTask, settings: Prune) -> Compressed:
         """Set the smallest weights of a Keras model, or of a .tflite file, to zero."""

@@ -14,6 +14,7 @@ from edgepack.config.checked_call import takes
 from edgepack.config.compare import CompareConfig
 from edgepack.core.errors import ConversionError, ModelError
 from edgepack.core.former_names import former_argument
+from edgepack.core.packages import SCIKIT_LEARN
 from edgepack.core.progress import NoProgress, Progress
 from edgepack.core.temporary_folders import TemporaryFolder, temporary_folder
 from edgepack.core.tensorflow_packages import require_tensorflow
@@ -115,6 +116,7 @@ def _require_possible(config: CompareConfig) -> None:
     """Raise before the work for a model or data of no known kind, or that TensorFlow must read."""
     if config.folds is not None:
         require_tensorflow("the calibration of folds")
+        SCIKIT_LEARN.require()
     if detect_format(config.model) is not Format.TFLITE:
         require_tensorflow(f"{config.model}: a model other than a .tflite file")
     find_source(config.test)

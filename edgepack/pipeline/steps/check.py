@@ -12,6 +12,7 @@ from edgepack.config.project_file import ProjectFile
 from edgepack.config.validate import RANDOM
 from edgepack.core.errors import ConfigError
 from edgepack.core.findings import Finding
+from edgepack.core.packages import VELA
 from edgepack.devices import ethos_u
 from edgepack.devices.target import Target
 from edgepack.evaluation.collapse import CollapseOrigin
@@ -196,7 +197,7 @@ def judge_targets(targets: Iterable[Target], evidence: Evidence) -> dict[str, Ta
 def _missing(target: Target) -> tuple[str, ...]:
     """Return sentences on the target's interpreters and tools that are not installed."""
     interpreters = missing_packages(runtimes_named(target.interpreters))
-    compiler = ethos_u.why_vela_missing() if target.accelerator else None
+    compiler = VELA.missing() if target.accelerator else None
     return (*interpreters, compiler) if compiler else interpreters
 
 
@@ -204,7 +205,7 @@ def _compilations(
     data: bytes, targets: Iterable[Target], limits: Limits
 ) -> dict[str, ethos_u.Compilation]:
     """Compile a file with Vela for the accelerators of the targets; empty if not installed."""
-    if ethos_u.why_vela_missing():
+    if VELA.missing():
         return {}
     names = {target.accelerator for target in targets if target.accelerator}
     return {name: ethos_u.compile_for(name, data, limits=limits) for name in sorted(names)}

@@ -31,9 +31,14 @@ class AppliedStep:
 
 
 def require_techniques(config: ExportConfig) -> None:
-    """Raise :class:`~edgepack.core.errors.ConfigError` for a step with an unknown technique."""
+    """Raise before the work for a technique that is unknown, or lacks a package.
+
+    Raises :class:`~edgepack.core.errors.ConfigError` or
+    :class:`~edgepack.core.errors.MissingToolError`.
+    """
     for step in config.compress:
-        find_technique(step.technique)
+        for package in find_technique(step.technique).packages:
+            package.require()
 
 
 def stage_names(config: ExportConfig) -> list[str]:

@@ -15,8 +15,10 @@ from edgepack.core.schema_version import SCHEMA
 
 KINDS = ("package", "interpreter", "extra", "program", "sandbox", "folder", "target")
 WORKS, INSTALLED, UNFIT, BROKEN, MISSING = "works", "installed", "unfit", "broken", "missing"
+OMITTED = "omitted"
 """What became of an examination: it was tried, or only its version was looked at; its version is
-not one that edgepack works with; it is there and fails; it is not there."""
+not one that edgepack works with; it is there and fails; it is not there; or it is not there because
+this is a light installation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +81,12 @@ class DoctorReport:
 
     @property
     def exit_status(self) -> int:
-        """0: all that the commands need is here, and fits; 3: one cannot or may not work."""
-        lacking = self.unable or self.in_part or self.uncertain
-        return MissingToolError.exit_code if lacking else 0
+        """0: all that commands need is here and fits, or all but what a light installation omits.
+
+        3: a command cannot work, not with every model or option, or may not, for another reason.
+        """
+        needed = (each for each in self.examined if each.commands or each.in_part)
+        return MissingToolError.exit_code if any(each.state != OMITTED for each in needed) else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of the JSON that ``edgepack doctor --json`` prints."""

@@ -51,7 +51,7 @@ def _lacks(report: DoctorReport) -> Iterator[str]:
 
 
 def _verdict(report: DoctorReport) -> Iterator[str]:
-    if not report.exit_status:
+    if not (report.unable or report.in_part):
         yield "every command can work"
     for words, commands in (
         ("cannot work", report.unable),
