@@ -62,15 +62,15 @@ if TYPE_CHECKING:
     from edgepack.pipeline.phone import phone
     from edgepack.pipeline.study import study
     from edgepack.pipeline.validation.validate import validate
-    from edgepack.report.data.comparison import CompareReport
+    from edgepack.report.data.compare import CompareReport
     from edgepack.report.data.doctor import DoctorReport
     from edgepack.report.data.export import ExportReport
     from edgepack.report.data.firmware import FirmwareReport
-    from edgepack.report.data.inspection import InspectReport
+    from edgepack.report.data.inspect import InspectReport
     from edgepack.report.data.lint import LintReport
     from edgepack.report.data.phone import PhoneReport
     from edgepack.report.data.study import StudyReport
-    from edgepack.report.data.validation import ValidateReport
+    from edgepack.report.data.validate import ValidateReport
     from edgepack.report.differences.difference import DiffReport
 
 __all__ = [
@@ -141,18 +141,18 @@ def __dir__() -> list[str]:
 
 
 _LAZY = {
-    "CompareReport": "edgepack.report.data.comparison",
+    "CompareReport": "edgepack.report.data.compare",
     "DebugReport": "edgepack.layer_errors.result",
     "DiffReport": "edgepack.report.differences.difference",
     "DoctorReport": "edgepack.report.data.doctor",
     "ExportReport": "edgepack.report.data.export",
     "FirmwareReport": "edgepack.report.data.firmware",
-    "InspectReport": "edgepack.report.data.inspection",
+    "InspectReport": "edgepack.report.data.inspect",
     "LintReport": "edgepack.report.data.lint",
     "PhoneReport": "edgepack.report.data.phone",
     "StudyReport": "edgepack.report.data.study",
     "Target": "edgepack.devices.target",
-    "ValidateReport": "edgepack.report.data.validation",
+    "ValidateReport": "edgepack.report.data.validate",
     "compare": "edgepack.pipeline.comparison.compare",
     "debug": "edgepack.pipeline.debug",
     "diff": "edgepack.pipeline.diff",

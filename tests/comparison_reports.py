@@ -21,7 +21,7 @@ from edgepack.evaluation.results import (
     Shown,
     WorstSample,
 )
-from edgepack.report.data.comparison import (
+from edgepack.report.data.compare import (
     FLOAT,
     PRUNED,
     QUANTIZED,

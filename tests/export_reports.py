@@ -18,7 +18,7 @@ from edgepack.report.data.export import (
 )
 from edgepack.report.data.firmware import FirmwareReport, ModelReport
 from edgepack.report.data.target import TargetReport
-from edgepack.report.data.validation import RuntimeValidation, ValidateReport
+from edgepack.report.data.validate import RuntimeValidation, ValidateReport
 from edgepack.runtimes.latency import Latency
 from edgepack.storage.artifact import Artifact
 from edgepack.tflite.sparsity import Sparsity

@@ -44,7 +44,7 @@ from edgepack.layer_errors.result import DebugReport, LayerFigures, LayerReport,
 from edgepack.layer_errors.result import LayerFinding as Cause
 from edgepack.pipeline.steps.model_service import ModelSession
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.validation import ValidateReport
+from edgepack.report.data.validate import ValidateReport
 from edgepack.runtimes.latency import Latency
 from edgepack.runtimes.run_service import RunService
 from edgepack.storage.artifact import Artifact

@@ -16,7 +16,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.config.compare import CompareConfig
 from edgepack.config.firmware import NamedModel
 from edgepack.core.errors import EdgepackError
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 
 
 @pytest.fixture(scope="session", autouse=True)

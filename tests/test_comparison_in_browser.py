@@ -19,7 +19,7 @@ from tiny import Tiny, Value
 import edgepack as api
 from edgepack.config.compare import CompareConfig
 from edgepack.config.firmware import NamedModel
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.stage_runs import output_names, worst_runs
 from edgepack.report.document.markdown import MAX_CHARACTERS
 
@@ -40,7 +40,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def compare(config: CompareConfig, folder: Path) -> CompareReport:
     """Compare and write the page; check its JSON by the schema, and the length of its Markdown."""
     report = api.compare(replace(config, output=folder))
-    check_schema(folder / "report.json", "comparison")
+    check_schema(folder / "report.json", "compare")
     assert len((folder / "report.md").read_text()) <= MAX_CHARACTERS
     return report
 

@@ -20,14 +20,14 @@ from detail_reports import SCORES
 from documents import blocks_of, check_document, check_text, section_of, texts
 
 from edgepack.config.budgets import Budgets
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.shown_samples import ShownSample, samples_to_show
 from edgepack.report.document.blocks import Card, Picture, Plot, Table, Tone
 from edgepack.report.document.html import render_html
 from edgepack.report.document.markdown import render_markdown
-from edgepack.report.pages.comparison import comparison_document
+from edgepack.report.pages.compare import comparison_document
 from edgepack.report.sections.sample_media import is_drawn, sample_media
-from edgepack.report.text.comparison import render_comparison
+from edgepack.report.text.compare import render_comparison
 
 SECTIONS = (
     *("ledger", "metrics", "classes", "confusion", "samples", "sizes", "layers", "ranges"),

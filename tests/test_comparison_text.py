@@ -18,11 +18,11 @@ from detail_reports import SCORES
 from documents import check_text
 
 from edgepack.evaluation.results import Interval, Shown
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.document.markdown import render_markdown
 from edgepack.report.format import amounts
-from edgepack.report.pages.comparison import comparison_document
-from edgepack.report.text.comparison import render_comparison
+from edgepack.report.pages.compare import comparison_document
+from edgepack.report.text.compare import render_comparison
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_an_unknown_technique_is_rejected_with_a_list_of_the_known(
 
 
 def test_invalid_settings_are_errors(registered: Any) -> None:
-    with pytest.raises(ConfigError, match="factor 0.0: must be greater than 0"):
+    with pytest.raises(ConfigError, match=r"factor 0\.0: must be greater than 0"):
         registered.Scale(factor=0)
     with pytest.raises(TypeError):
         registered.Grow()

@@ -26,7 +26,7 @@ from edgepack.pipeline.comparison.details import CandidateDetails
 from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.pipeline.validation.validate import Subject
-from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Stage
+from edgepack.report.data.compare import FLOAT, PRUNED, QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
 from edgepack.storage.arrays import load_array, save_array
 from edgepack.storage.cache import Cache

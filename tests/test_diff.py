@@ -31,7 +31,7 @@ from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import Comparison
 from edgepack.pipeline.diff import diff
 from edgepack.report.data.export import ExportReport
-from edgepack.report.text.difference import render_difference
+from edgepack.report.text.diff import render_difference
 from edgepack.storage.text_files import write_json
 from edgepack.tflite.sparsity import Sparsity
 

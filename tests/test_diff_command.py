@@ -15,7 +15,7 @@ import edgepack as package
 from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
 from edgepack.pipeline.diff import diff
-from edgepack.report.text.difference import render_difference
+from edgepack.report.text.diff import render_difference
 from edgepack.storage.text_files import write_json
 
 

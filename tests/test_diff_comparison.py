@@ -16,7 +16,7 @@ from edgepack.config.diff import DiffConfig
 from edgepack.core.errors import ReportError
 from edgepack.evaluation.results import Change, Distance, Interval, MetricResult, OutputResult
 from edgepack.pipeline.diff import diff
-from edgepack.report.data.comparison import (
+from edgepack.report.data.compare import (
     FLOAT,
     PRUNED,
     QUANTIZED,
@@ -28,7 +28,7 @@ from edgepack.report.data.comparison import (
     StageRun,
 )
 from edgepack.report.differences.difference import DiffReport
-from edgepack.report.text.difference import render_difference
+from edgepack.report.text.diff import render_difference
 from edgepack.storage.text_files import write_json
 from edgepack.tflite.sparsity import Sparsity
 

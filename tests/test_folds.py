@@ -25,7 +25,7 @@ from edgepack.pipeline.comparison import folds
 from edgepack.pipeline.comparison.compare import compare
 from edgepack.pipeline.comparison.folds import FoldPlan
 from edgepack.pipeline.comparison.splits import choose_calibration_samples, choose_folds, subset
-from edgepack.report.data.comparison import Fold, Origin
+from edgepack.report.data.compare import Fold, Origin
 from edgepack.runtimes.run_result import Run
 from edgepack.storage.arrays import load_array, save_arrays
 from edgepack.storage.dataset import Dataset, labels_by_class

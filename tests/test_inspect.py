@@ -15,7 +15,7 @@ from tiny import Tiny, Value, one_operator
 
 from edgepack import InspectConfig, InspectReport, inspect
 from edgepack.core.errors import ModelError
-from edgepack.report.text.inspection import render_inspection
+from edgepack.report.text.inspect import render_inspection
 from edgepack.tflite.macs import macs
 from edgepack.tflite.operator_calls import OperatorCall
 from edgepack.tflite.parser import read_tflite

@@ -24,11 +24,11 @@ from edgepack.pipeline.comparison.reference import ReferenceModel
 from edgepack.pipeline.validation.lineage import as_source, lineage_notes
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file
 from edgepack.pipeline.validation.validate import validate
-from edgepack.report.pages.validation import validation_document
+from edgepack.report.pages.validate import validation_document
 from edgepack.report.sections.verdict import verdict_headline
-from edgepack.report.text.comparison import render_comparison
+from edgepack.report.text.compare import render_comparison
 from edgepack.report.text.github import render_github
-from edgepack.report.text.validation import render_validation
+from edgepack.report.text.validate import render_validation
 from edgepack.storage.artifact import describe_all
 from edgepack.storage.manifest import RECIPE, Manifest, find_source
 from edgepack.storage.provenance import describe_data

@@ -16,7 +16,7 @@ from edgepack.report.data.export import SparsityReport
 from edgepack.report.document.blocks import Table, Tone
 from edgepack.report.document.markdown import render_markdown
 from edgepack.report.pages.export import export_document
-from edgepack.report.pages.validation import validation_document
+from edgepack.report.pages.validate import validation_document
 from edgepack.report.sections.check_titles import CHECK_TITLES
 from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.storage.manifest import Manifest

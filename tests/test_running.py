@@ -29,7 +29,7 @@ from edgepack.pipeline.steps.run import (
     partial_run_notes,
     run_within_budget,
 )
-from edgepack.report.text.validation import render_validation
+from edgepack.report.text.validate import render_validation
 from edgepack.report.text.verdict_line import verdict_line
 from edgepack.runtimes import REFERENCE, RUNTIMES, Runtime, sample_budget
 from edgepack.runtimes.processes import interpreters

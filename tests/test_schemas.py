@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from edgepack.compression.pruning.settings import Pruning
 from edgepack.compression.training.task import Trained
 from edgepack.core.schema_version import SCHEMA
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.compression import StepReport
 from edgepack.report.data.export import ExportReport
 
@@ -54,7 +54,7 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema(name))
 
 
-COMPARISON, OF_EXPORT = validator("comparison.schema.json"), validator("export.schema.json")
+COMPARISON, OF_EXPORT = validator("compare.schema.json"), validator("export.schema.json")
 
 
 def as_json(report: CompareReport | ExportReport) -> Any:
@@ -125,7 +125,7 @@ def objects(node: Any) -> Iterator[dict[str, Any]]:
             yield from objects(each)
 
 
-@pytest.mark.parametrize("name", ["comparison.schema.json", "export.schema.json"])
+@pytest.mark.parametrize("name", ["compare.schema.json", "export.schema.json"])
 def test_schemas_describe_every_field(name: str) -> None:
     for found in objects(schema(name)):
         assert found["description"]
@@ -134,7 +134,7 @@ def test_schemas_describe_every_field(name: str) -> None:
             assert described.get("description"), field
 
 
-@pytest.mark.parametrize("name", ["comparison.schema.json", "export.schema.json"])
+@pytest.mark.parametrize("name", ["compare.schema.json", "export.schema.json"])
 def test_schemas_hold_the_version_that_is_written(name: str) -> None:
     versions = [
         found["properties"]["schema"]
@@ -155,7 +155,7 @@ def classes(hint: Any) -> Iterator[type]:
 
 @pytest.mark.parametrize(
     ("name", "root"),
-    [("comparison.schema.json", CompareReport), ("export.schema.json", ExportReport)],
+    [("compare.schema.json", CompareReport), ("export.schema.json", ExportReport)],
 )
 def test_every_field_of_a_report_is_in_its_schema(name: str, root: type) -> None:
     described = [set(found["properties"]) for found in objects(schema(name))]

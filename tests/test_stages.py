@@ -15,7 +15,7 @@ from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.stages import score_stages
 from edgepack.pipeline.validation.read_inputs import read_file
-from edgepack.report.data.comparison import PRUNED, QUANTIZED
+from edgepack.report.data.compare import PRUNED, QUANTIZED
 from edgepack.storage.artifact import Artifact
 from edgepack.storage.cache import Cache
 

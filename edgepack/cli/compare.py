@@ -107,7 +107,7 @@ def compare(
       edgepack compare model.keras build/model/int8.tflite --test test.npz --output build/report
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.comparison.compare import compare as run_compare
-    from edgepack.report.text.comparison import render_comparison
+    from edgepack.report.text.compare import render_comparison
 
     config = CompareConfig(
         model=model,

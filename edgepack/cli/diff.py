@@ -31,7 +31,7 @@ def diff(ctx: click.Context, /, *, a: Path, b: Path, as_json: bool) -> None:
       edgepack diff build/before build/after
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.diff import diff as run_diff
-    from edgepack.report.text.difference import render_difference
+    from edgepack.report.text.diff import render_difference
 
     difference = run_diff(DiffConfig(a=a, b=b))
     if as_json:

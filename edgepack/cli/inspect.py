@@ -29,7 +29,7 @@ def inspect(model: Path, *, tensors: bool, as_json: bool) -> None:
       edgepack inspect build/model/int8.tflite
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
     from edgepack.pipeline.inspect import inspect as run_inspect
-    from edgepack.report.text.inspection import render_inspection
+    from edgepack.report.text.inspect import render_inspection
 
     report = run_inspect(InspectConfig(model=model))
     if as_json:

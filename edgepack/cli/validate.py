@@ -147,21 +147,21 @@ def _github(report: Any) -> str:
 
 
 def _text(report: Any) -> str:
-    from edgepack.report.text.validation import render_validation
+    from edgepack.report.text.validate import render_validation
 
     return render_validation(report)
 
 
 def _html(report: Any) -> str:
     from edgepack.report.document.html import render_html
-    from edgepack.report.pages.validation import validation_document
+    from edgepack.report.pages.validate import validation_document
 
     return render_html(validation_document(report))
 
 
 def _markdown(report: Any) -> str:
     from edgepack.report.document.markdown import render_markdown
-    from edgepack.report.pages.validation import validation_document
+    from edgepack.report.pages.validate import validation_document
 
     return render_markdown(validation_document(report))
 

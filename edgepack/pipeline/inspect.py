@@ -13,7 +13,7 @@ from edgepack.core.former_names import former_call
 from edgepack.footprint.liveness import GraphMemory, MemoryStep, called_graphs, graph_memories
 from edgepack.pipeline.validation.read_inputs import read_model, reporting_damage
 from edgepack.quantization.affine import real_range
-from edgepack.report.data.inspection import (
+from edgepack.report.data.inspect import (
     GraphInspection,
     InspectReport,
     LayerInspection,

@@ -12,7 +12,7 @@ from edgepack.compression.pruning.settings import Prune
 from edgepack.config.quantization import FLOAT_TFLITE, tflite_name
 from edgepack.core.errors import ReportError
 from edgepack.emit.tflm.c_array import read_c_array
-from edgepack.report.data.comparison import Origin
+from edgepack.report.data.compare import Origin
 from edgepack.report.differences.read_report import read_json
 from edgepack.storage.artifact import describe_bytes
 from edgepack.storage.manifest import MANIFEST, Manifest, RecordedRecipe, require_unaltered

@@ -13,7 +13,7 @@ from edgepack.core.signature import Signature, shape_fits
 from edgepack.pipeline.naming import default_name
 from edgepack.pipeline.origin import compressed_float, compressed_name, find_origin
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_file, split_cure
-from edgepack.report.data.comparison import FLOAT, PRUNED, QUANTIZED, Origin
+from edgepack.report.data.compare import FLOAT, PRUNED, QUANTIZED, Origin
 from edgepack.tflite.converter_names import without_converter_affixes
 
 _SAME_MODEL = "give models made from the same one"

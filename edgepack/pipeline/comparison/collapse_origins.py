@@ -9,7 +9,7 @@ from edgepack.evaluation.collapse import CollapseOrigin
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.setup import ComparisonSetup
 from edgepack.pipeline.steps.collapse_origin import find_collapsed_layer
-from edgepack.report.data.comparison import QUANTIZED, Stage
+from edgepack.report.data.compare import QUANTIZED, Stage
 
 
 def find_collapse_origins(setup: ComparisonSetup, stages: Sequence[Stage]) -> list[Stage]:

@@ -36,7 +36,7 @@ from edgepack.pipeline.comparison.stages import score_stages
 from edgepack.pipeline.origin import companion_files
 from edgepack.pipeline.steps.float_notes import float_model_notes
 from edgepack.pipeline.validation.lineage import lineage_notes
-from edgepack.report.data.comparison import (
+from edgepack.report.data.compare import (
     FLOAT,
     QUANTIZED,
     CompareReport,
@@ -46,7 +46,7 @@ from edgepack.report.data.comparison import (
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.write import write_page
-from edgepack.report.pages.comparison import comparison_document
+from edgepack.report.pages.compare import comparison_document
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.installed import versions_of
 from edgepack.storage import text_files

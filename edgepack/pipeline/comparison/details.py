@@ -23,9 +23,9 @@ from edgepack.pipeline.lint import run_linter
 from edgepack.pipeline.steps.layer_comparer import compare_layers, start_layer_comparer
 from edgepack.pipeline.validation.read_inputs import ParsedFile, read_inputs, reporting_damage
 from edgepack.pipeline.validation.validate import Subject, examine, runtimes_for
-from edgepack.report.data.comparison import QUANTIZED, Stage
+from edgepack.report.data.compare import QUANTIZED, Stage
 from edgepack.report.data.lint import LintReport
-from edgepack.report.data.validation import ValidateReport
+from edgepack.report.data.validate import ValidateReport
 from edgepack.runtimes import LITERT, RUNTIMES
 from edgepack.tflite.sparsity import weight_sparsity
 from edgepack.workers.restarting_worker import RestartingWorker

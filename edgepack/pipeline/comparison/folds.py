@@ -32,7 +32,7 @@ from edgepack.pipeline.steps import model_steps
 from edgepack.pipeline.steps.calibrate import calibrate, calibrating
 from edgepack.pipeline.steps.job import Job, JobData
 from edgepack.quantization.quantize_inputs import quantize_inputs
-from edgepack.report.data.comparison import Fold, FoldsReport, Origin
+from edgepack.report.data.compare import Fold, FoldsReport, Origin
 from edgepack.runtimes import LITERT
 from edgepack.runtimes.processes import Interpreters
 from edgepack.runtimes.run_result import Run

@@ -9,7 +9,7 @@ import numpy as np
 from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.quantization.affine import dequantize
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.shown_samples import ShownSample, ShownSamples, samples_to_show
 from edgepack.report.data.stage_runs import output_names
 from edgepack.storage.arrays import Arrays

@@ -9,7 +9,7 @@ from edgepack.pipeline.comparison.cached_runs import RuntimeOutputs
 from edgepack.pipeline.comparison.cached_scores import Scoring
 from edgepack.pipeline.comparison.candidates import Candidate
 from edgepack.pipeline.comparison.setup import ComparisonSetup
-from edgepack.report.data.comparison import FLOAT, PRUNED, Stage, StageRun
+from edgepack.report.data.compare import FLOAT, PRUNED, Stage, StageRun
 from edgepack.tflite.output_parts import output_layouts
 
 

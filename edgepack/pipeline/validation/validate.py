@@ -56,7 +56,7 @@ from edgepack.pipeline.validation.read_inputs import (
 from edgepack.pipeline.validation.reference_check import find_contradictions
 from edgepack.quantization.affine import dequantize
 from edgepack.quantization.quantize_inputs import quantize_inputs
-from edgepack.report.data.validation import RuntimeValidation, ValidateReport
+from edgepack.report.data.validate import RuntimeValidation, ValidateReport
 from edgepack.runtimes import LITERT, REFERENCE, Runtime
 from edgepack.runtimes.arm64 import arm64_runtime
 from edgepack.runtimes.installed import installed_runtimes, missing_packages, runtimes_named

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from edgepack.evaluation.results import ClassResult, MetricResult, OutputResult, WorstSample
-from edgepack.report.data.comparison import FLOAT, CompareReport, Stage, StageRun
+from edgepack.report.data.compare import FLOAT, CompareReport, Stage, StageRun
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgepack.report.data.comparison import FLOAT, QUANTIZED
+from edgepack.report.data.compare import FLOAT, QUANTIZED
 from edgepack.report.differences.common_figures import (
     file_figures,
     footprint_figures,

@@ -1,6 +1,6 @@
 """The difference of two reports: which figures became better or worse.
 
-:mod:`edgepack.report.text.difference` writes it as text.
+:mod:`edgepack.report.text.diff` writes it as text.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgepack.core.wording import counted
-from edgepack.report.data.comparison import FLOAT
+from edgepack.report.data.compare import FLOAT
 from edgepack.report.data.export import ExportReport
 from edgepack.report.document.blocks import Document, Section
 from edgepack.report.pages.outcome import outcome_headline

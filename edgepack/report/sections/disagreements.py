@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepack.evaluation.results import Shown, WorstSample
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.shown_samples import ShownSample, ShownSamples
 from edgepack.report.data.stage_runs import StageOutput, output_names, output_title, worst_runs
 from edgepack.report.document.blocks import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.metrics import Unit, find_built_in_metric
-from edgepack.report.data.comparison import Fold, FoldsReport
+from edgepack.report.data.compare import Fold, FoldsReport
 from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Section, Text
 from edgepack.report.format.amounts import UNITS, format_four_decimals

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edgepack.core.wording import counted
 from edgepack.layer_errors.result import DebugReport, LayerReport
-from edgepack.report.data.comparison import CompareReport, Stage
+from edgepack.report.data.compare import CompareReport, Stage
 from edgepack.report.document.block_shortcuts import (
     bullet_blocks,
     number_column,

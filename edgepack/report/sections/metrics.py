@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edgepack.evaluation.results import Distance
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.stage_runs import StageOutput, output_names, output_title, stage_outputs
 from edgepack.report.document.block_shortcuts import number_column, table_block, text_column
 from edgepack.report.document.blocks import Section, Table

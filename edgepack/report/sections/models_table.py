@@ -8,7 +8,7 @@ from edgepack.core.wording import counted
 from edgepack.evaluation.bootstrap import RESAMPLES, TABLES
 from edgepack.evaluation.lost_channels import worst_channels
 from edgepack.evaluation.scores import Comparison
-from edgepack.report.data.comparison import FLOAT, CompareReport, Stage, StageRun
+from edgepack.report.data.compare import FLOAT, CompareReport, Stage, StageRun
 from edgepack.report.data.compression import StepReport
 from edgepack.report.data.stage_runs import all_runs, output_names, stage_outputs, verdict_metric
 from edgepack.report.document.block_shortcuts import (

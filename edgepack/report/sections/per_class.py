@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.evaluation.results import ClassResult
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
     output_names,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgepack.layer_errors.result import LayerFigures
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.document.block_shortcuts import table_block
 from edgepack.report.document.blocks import Block, Details, Plot, Section
 from edgepack.report.format import amounts

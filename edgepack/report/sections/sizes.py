@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.evaluation.results import MetricResult
-from edgepack.report.data.comparison import CompareReport, Stage
+from edgepack.report.data.compare import CompareReport, Stage
 from edgepack.report.data.stage_runs import (
     output_names,
     output_title,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edgepack.core.wording import counted
 from edgepack.evaluation.drop_sentences import change_sentence
 from edgepack.evaluation.results import Change
-from edgepack.report.data.comparison import CompareReport
+from edgepack.report.data.compare import CompareReport
 from edgepack.report.data.stage_runs import (
     StageOutput,
     all_runs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgepack.core.wording import WARNING
-from edgepack.report.data.validation import ValidateReport
+from edgepack.report.data.validate import ValidateReport
 
 
 def render_github(report: ValidateReport) -> str:

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from edgepack.checks import Result
 from edgepack.core.printable import printable
 from edgepack.report.data.target import TargetReport
-from edgepack.report.data.validation import ValidateReport
+from edgepack.report.data.validate import ValidateReport
 
 
 def render_junit(report: ValidateReport) -> str:

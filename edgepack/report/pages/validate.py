@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.core.wording import counted
-from edgepack.report.data.validation import ValidateReport
+from edgepack.report.data.validate import ValidateReport
 from edgepack.report.document.block_shortcuts import (
     number_column,
     table_block,
@@ -21,7 +21,7 @@ from edgepack.report.sections.notes import notes_section
 from edgepack.report.sections.provenance_tables import provenance_section
 from edgepack.report.sections.target_verdicts import target_verdicts_section
 from edgepack.report.text.export import off_reference
-from edgepack.report.text.validation import cost_cells
+from edgepack.report.text.validate import cost_cells
 
 
 def validation_document(report: ValidateReport) -> Document:

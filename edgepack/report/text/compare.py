@@ -9,7 +9,7 @@ from edgepack.core.findings import Finding
 from edgepack.core.printable import printable
 from edgepack.core.wording import brief
 from edgepack.evaluation.results import ClassResult, Distance, MetricResult
-from edgepack.report.data.comparison import PRUNED, CompareReport, Stage
+from edgepack.report.data.compare import PRUNED, CompareReport, Stage
 from edgepack.report.data.stage_runs import (
     StageOutput,
     all_runs,

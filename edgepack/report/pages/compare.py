@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgepack.core.wording import counted
-from edgepack.report.data.comparison import QUANTIZED, CompareReport
+from edgepack.report.data.compare import QUANTIZED, CompareReport
 from edgepack.report.data.shown_samples import ShownSamples
 from edgepack.report.document.blocks import Document, Section
 from edgepack.report.sections.confusion import confusion_section

@@ -1,6 +1,6 @@
 """The report of ``edgepack inspect``: the graphs, layers and tensors of a .tflite file.
 
-:mod:`edgepack.report.text.inspection` writes it as text.
+:mod:`edgepack.report.text.inspect` writes it as text.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgepack.evaluation.deviation import Deviation
 from edgepack.evaluation.scores import OutputComparison
-from edgepack.report.data.validation import RuntimeValidation, ValidateReport
+from edgepack.report.data.validate import RuntimeValidation, ValidateReport
 from edgepack.report.format.amounts import (
     format_four_decimals,
     format_milliseconds,

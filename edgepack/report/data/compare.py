@@ -21,7 +21,7 @@ from edgepack.evaluation.results import OutputResult
 from edgepack.layer_errors.result import DebugReport
 from edgepack.report.data.lint import LintReport
 from edgepack.report.data.target import EXIT_STATUS, FAILED, NOT_SHOWN, PASSED
-from edgepack.report.data.validation import ValidateReport
+from edgepack.report.data.validate import ValidateReport
 from edgepack.report.format.channel_words import worst_channels_of
 from edgepack.report.format.finite import finite_or_none
 from edgepack.storage.artifact import Artifact
@@ -200,7 +200,7 @@ class CompareReport:
         yield from _channel_findings(stage)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of report.json; its JSON Schema is ``comparison.schema.json``."""
+        """Return the content of report.json; its JSON Schema is ``compare.schema.json``."""
         fields = asdict(self) | {
             "schema": SCHEMA,
             "kind": "comparison",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 
 from edgepack.core.printable import printable
-from edgepack.report.data.inspection import (
+from edgepack.report.data.inspect import (
     GraphInspection,
     InspectReport,
     LayerInspection,
