@@ -234,13 +234,13 @@ def test_invalid_pruning_settings_are_rejected(settings: dict[str, Any], message
         ({"learning_rate": 0.0}, "learning rate 0.0: must be above 0"),
         ({"patience": 0}, "patience 0: wait at least 1 epoch"),
         ({"validation_split": 1.0}, "validation split 1.0: must lie between 0 and 1"),
-        ({"strategy": "tpu"}, "the strategies are mirrored, multi-worker"),
+        ({"strategy": "tpu"}, "choose one of mirrored, multi-worker"),
     ],
 )
 def test_invalid_training_settings_are_rejected(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         FineTune(**settings)
-    with pytest.raises(ConfigError, match="the schedules are polynomial, constant"):
+    with pytest.raises(ConfigError, match="choose one of polynomial, constant"):
         Schedule(kind="linear")
     with pytest.raises(ConfigError, match="must be after the begin step 5"):
         Schedule(begin_step=5, end_step=5)

@@ -30,17 +30,13 @@ MAX_LINES = 400
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 SHARED_FILE_NAMES = {
-    "comparison": "what `compare` reports: as data, as text and as a page",
-    "difference": "what `diff` reports",
     "firmware": "the command",
     "folds": "the cross-validation of `compare`: how it is done, and its section",
-    "inspection": "what `inspect` reports",
     "layer_errors": "what `debug` reports: as text, as a section and as a plot",
     "per_class": "figures of each class: how they are computed, and their section",
     "ranges": "activation ranges: how they are chosen, and their section",
     "split_outputs": "outputs split into their parts: in the file, and in a command",
     "target": "a target, and what reports say of it",
-    "validation": "what `validate` reports",
 } | dict.fromkeys(cli.commands, "the command: its settings, its pipeline, its report")
 """Names of files that are in several rooms, and the one subject that each of them has there."""
 

@@ -51,7 +51,7 @@ def _lacks(report: DoctorReport) -> Iterator[str]:
 
 
 def _verdict(report: DoctorReport) -> Iterator[str]:
-    if not (report.unable or report.in_part):
+    if not (report.unable or report.in_part or report.uncertain):
         yield "every command can work"
     for words, commands in (
         ("cannot work", report.unable),
