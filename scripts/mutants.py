@@ -47,7 +47,7 @@ from edgepack.runtimes import RUNTIMES
 from edgepack.storage.artifact import describe
 from edgepack.storage.manifest import Manifest
 from edgepack.workers.client import Limits, Worker
-from edgepack.workers.resources import read_peak_memory, reset_peak_memory
+from edgepack.workers.memory import read_peak_memory, reset_peak_memory
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mlperf_tiny"
 MODEL = "int8.tflite"

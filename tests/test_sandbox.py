@@ -21,8 +21,8 @@ from edgepack.core.errors import ConversionError, WorkerLimitError
 from edgepack.pipeline.steps.model_process import collect_output, model_session
 from edgepack.workers import sandbox as sandbox_module
 from edgepack.workers.client import Limits, Worker
+from edgepack.workers.memory import machine_bytes
 from edgepack.workers.process_limits import limited_memory_growth
-from edgepack.workers.resources import machine_bytes
 from edgepack.workers.sandbox import Sandbox
 
 

@@ -16,7 +16,7 @@ from edgepack.footprint.allocations import Allocations
 from edgepack.runtimes.latency import Latency, latencies
 from edgepack.storage.array_writer import NpyWriter
 from edgepack.storage.arrays import read_rows
-from edgepack.workers.resources import read_peak_memory, reset_peak_memory
+from edgepack.workers.memory import read_peak_memory, reset_peak_memory
 
 _BLOCK_BYTES = 1 << 20
 _TRIAL_S = 0.5

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from edgepack.core.system_name import system_name
-from edgepack.workers.resources import has_accelerator, writable_memory
+from edgepack.workers.memory import has_accelerator, writable_memory
 
 with suppress(ImportError):  # Windows has none
     import resource

@@ -12,7 +12,7 @@ from edgepack.core.tensorflow_packages import require_tensorflow
 from edgepack.load.formats import detect_format
 from edgepack.load.weights_checkpoint import checkpoint_parts
 from edgepack.workers.client import Limits, Worker
-from edgepack.workers.resources import machine_bytes
+from edgepack.workers.memory import machine_bytes
 from edgepack.workers.sandbox import Sandbox
 
 SERVICE = "edgepack.pipeline.steps.model_service:ModelSession"
