@@ -122,12 +122,12 @@ class Stopped(click.ClickException):
 
 PIPELINES = (
     *(
-        "exporting.export.export_again",
-        "exporting.quantize.quantize_again",
+        "exporting.export.export_repeating",
+        "exporting.quantize.quantize_repeating",
         "comparison.compare.compare",
     ),
     *("validation.validate.validate", "firmware_project.firmware.firmware"),
-    *("debug.debug_again", "lint.lint", "phone.phone"),
+    *("debug.debug_repeating", "lint.lint", "phone.phone"),
 )
 
 

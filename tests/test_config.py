@@ -155,7 +155,7 @@ def test_a_pipe_is_read_once_and_its_paths_are_relative_to_the_working_folder(
         requests.append(config)
         raise Stopped("stopped")
 
-    monkeypatch.setattr("edgepack.pipeline.exporting.export.export_again", collect)
+    monkeypatch.setattr("edgepack.pipeline.exporting.export.export_repeating", collect)
     run("export", "--config", fifo)
     (config,) = requests
     assert config.test == Path("t.npz")

@@ -92,7 +92,7 @@ def test_another_model_or_other_data_than_the_manifest_lists_are_said(
 ) -> None:
     repeated: list[Any] = []
     monkeypatch.setattr(
-        "edgepack.pipeline.exporting.export.export_again",
+        "edgepack.pipeline.exporting.export.export_repeating",
         lambda _, repeats, *__, **___: repeated.append(repeats),
     )
     for name in ("m.h5", "other.h5"):

@@ -55,7 +55,7 @@ def test_the_project_file_that_is_shown_is_accepted(
     path.write_text(block("toml", "[[compress]]"))
     configs: list[Any] = []
     for name, function in (
-        ("export", "exporting.export.export_again"),
+        ("export", "exporting.export.export_repeating"),
         ("validate", "validation.validate.validate"),
     ):
         monkeypatch.setattr(

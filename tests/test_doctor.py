@@ -183,7 +183,7 @@ def test_what_is_broken_works_once_it_is_installed_again_as_advised(make: Make) 
     assert examine(environment, 0)["audio (soundfile)"]["state"] == "works"
 
 
-def test_what_is_missing_is_there_once_it_is_installed_as_advised(
+def test_what_is_missing_is_named_with_what_brings_it_and_works_where_it_is(
     make: Make, tmp_path: Path
 ) -> None:
     report = examine(make("scipy", "pillow"), 3)
@@ -321,7 +321,9 @@ FILE_COMMANDS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["numpy", "flatbuffers", "scipy", "scikit-learn"])
+@pytest.mark.parametrize(
+    "package", ["numpy", "flatbuffers", "packaging", "scipy", "scikit-learn", "tflite-micro"]
+)
 def test_the_commands_that_cannot_work_are_those_that_it_names(
     make: Make, tmp_path: Path, package: str
 ) -> None:

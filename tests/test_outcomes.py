@@ -13,6 +13,7 @@ from edgepack.config.budgets import Budgets
 from edgepack.core.findings import Finding
 from edgepack.core.packages import TFLITE_MICRO, TFLITE_RUNTIME
 from edgepack.report.data.target import TargetReport
+from edgepack.report.text.firmware import render_firmware
 from edgepack.report.text.junit import render_junit
 from edgepack.report.text.verdict_line import verdict_line
 
@@ -40,7 +41,7 @@ UNCHECKED = with_verdict(missing=(TFLITE_RUNTIME.lack, TFLITE_MICRO.lack))
         ([GOOD], "passed", 0),
         ([GOOD, UNDECIDED], "not shown", 4),
         ([UNDECIDED, UNCHECKED], "not checked", 3),
-        ([UNCHECKED, BAD, GOOD], "FAILED", 1),
+        ([UNCHECKED, BAD, GOOD], "failed", 1),
     ],
 )
 def test_the_gravest_outcome_is_that_of_the_report_and_of_its_junit(
@@ -53,6 +54,7 @@ def test_the_gravest_outcome_is_that_of_the_report_and_of_its_junit(
     models = {name: replace(MODEL, target=each) for name, each in named.items()}
     firmware = replace(FIRMWARE, models=models)
     assert (firmware.word, firmware.exit_status) == (word, status)
+    assert render_firmware(firmware).splitlines()[-1].startswith(f"{word.upper()}: 1 file, ")
     suites = ElementTree.fromstring(render_junit(report))
     bad = [
         case for case in suites.iter("testcase") if not {"failure", "error"}.isdisjoint(_in(case))
@@ -60,6 +62,7 @@ def test_the_gravest_outcome_is_that_of_the_report_and_of_its_junit(
     assert bool(bad) == (status != 0)
     for suite in suites:
         cases = list(suite.iter("testcase"))
+        assert len({case.get("name") for case in cases}) == len(cases)
         assert suite.get("tests") == str(len(cases))
         for counted, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
             assert suite.get(counted) == str(sum(tag in _in(case) for case in cases))
@@ -71,13 +74,23 @@ def _in(case: ElementTree.Element) -> set[str]:
 
 def test_without_a_budget_a_model_runs_and_has_not_passed() -> None:
     assert (VALIDATION.word, EXPORT.word) == ("runs", "runs")
-    assert replace(EXPORT, targets={"nano": BAD}).word == "FAILED"
+    assert replace(EXPORT, targets={"nano": BAD}).word == "failed"
+
+
+def test_an_export_does_without_interpreters_that_are_not_installed() -> None:
+    unchecked = replace(EXPORT, targets={"phone": UNCHECKED, "board": GOOD}, budgets=BUDGET)
+    assert (unchecked.word, unchecked.passed, unchecked.exit_status) == ("not checked", True, 0)
+    statuses = [
+        replace(EXPORT, targets={"phone": UNCHECKED, "board": each}).exit_status
+        for each in (BAD, UNDECIDED)
+    ]
+    assert statuses == [1, 4]
 
 
 def test_models_that_do_not_fit_together_fail() -> None:
     assert (FIRMWARE.word, FIRMWARE.exit_status) == ("passed", 0)
     large = replace(FIRMWARE, flash_bytes=2 << 20)
-    assert (large.word, large.passed, large.exit_status) == ("FAILED", False, 1)
+    assert (large.word, large.passed, large.exit_status) == ("failed", False, 1)
 
 
 def test_the_last_line_says_what_is_not_installed() -> None:

@@ -101,6 +101,7 @@ def test_what_resolves_without_a_required_package_fails(
     (tmp_path / "uv").write_text(f"#!/bin/sh\nprintf %s '{answer}'\n")
     (tmp_path / "uv").chmod(0o755)
     shutil.copy(ROOT / SCRIPT, tmp_path / SCRIPT)
+    (tmp_path / "requirements-light.txt").write_text("click\n")
     (tmp_path / "setup.cfg").write_text(
         "[options]\ninstall_requires =\n    ai-edge-litert>=2.3\n    click # a comment\n"
         '    tflite-micro; sys_platform == "linux"\n[options.extras_require]\n'

@@ -60,12 +60,12 @@ def debug(
     Example:
       edgepack debug model.keras --representative calib.npz
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.debug import debug_again
+    from edgepack.pipeline.debug import debug_repeating
     from edgepack.report.text.layer_errors import render_debug
 
     config = make_config(
         DebugConfig, ctx, options, output=output, targets=selected_targets(targets, ())
     )
-    report = debug_again(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
+    report = debug_repeating(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_debug(report, output))

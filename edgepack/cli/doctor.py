@@ -21,9 +21,10 @@ def doctor(ctx: click.Context, /, *, as_json: bool, verbose: bool) -> None:
     Each interpreter runs a tiny model, and packages are imported, in processes of their own. Of
     TensorFlow and Keras only the versions are looked at, as they take many seconds to import.
 
-    Exit status: 0 everything that the commands need is here; 3 a command cannot work, or not with
-    every model, or may not work, with a version of a package that edgepack does not work with. What
-    an extra of edgepack brings may be missing.
+    Exit status: 0 everything that the commands need is here, or all of it but what a light
+    installation omits; 3 a command cannot work, or not with every model, or may not work, with a
+    version of a package that edgepack does not work with. What an extra of edgepack brings may be
+    missing.
     """
     from edgepack.pipeline.doctor import doctor as run_doctor
     from edgepack.report.text.doctor import render_doctor

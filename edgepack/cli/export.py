@@ -56,14 +56,14 @@ def export(
     Example:
       edgepack export model.keras --representative calib.npz --test test.npz --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.exporting.export import export_again
+    from edgepack.pipeline.exporting.export import export_repeating
     from edgepack.report.text.export import render_export
 
     steps = compression_steps(ctx, options)
     names = selected_targets(targets, DEFAULT_TARGETS)
     budgets = pop_budgets(options)
     config = make_config(ExportConfig, ctx, options, compress=steps, targets=names, budgets=budgets)
-    report = export_again(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
+    report = export_repeating(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
     click.echo(err=True)
     print_result(render_export(report))
     ctx.exit(report.exit_status)

@@ -50,14 +50,14 @@ def quantize(
     Example:
       edgepack quantize model.keras --representative calib.npz --scheme int16 --output build/model
     """  # noqa: D301 (click reads the backspace: keep these lines as they are)
-    from edgepack.pipeline.exporting.quantize import quantize_again
+    from edgepack.pipeline.exporting.quantize import quantize_repeating
     from edgepack.report.text.export import render_export, render_ranges
 
     budgets = pop_budgets(options)
     config = make_config(
         QuantizeConfig, ctx, options, targets=selected_targets(targets, ()), budgets=budgets
     )
-    report = quantize_again(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
+    report = quantize_repeating(config, repeated_inputs(ctx), ProgressBars(), verbose=verbose)
     click.echo(err=True)
     if report.calibration:
         print_result(f"{render_ranges(report.calibration)}\n")

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from edgepack.config.inputs import is_function_name
-from edgepack.core.wording import did_you_mean
+from edgepack.core.wording import choose_one_of
 from edgepack.devices.target import is_target_path, read_all_targets
 
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -117,7 +117,7 @@ class WordChoice(click.Choice[str]):
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
         """Ask for the most similar word, and list all."""
         words = [str(each) for each in self.choices]
-        return f"{value!r}: {did_you_mean(str(value), words)}choose one of {', '.join(words)}"
+        return f"{value!r}: {choose_one_of(value, words)}"
 
 
 class NameValuePair(click.ParamType[Any]):

@@ -16,23 +16,22 @@ _Report = TypeVar("_Report")
 
 
 def takes(
-    kind: type[Settings],
+    kind: type[Settings] | None,
 ) -> Callable[[Callable[_Parameters, _Report]], Callable[_Parameters, _Report]]:
     """Let a function raise :class:`ConfigError` for a ``config`` that is not of a ``kind``.
 
-    Also for a ``progress`` that is not one, see :class:`edgepack.core.progress.Progress`.
+    Also for a ``progress`` that is not one, see :class:`edgepack.core.progress.Progress`. None is
+    for a function without a ``config``.
     """
 
     def decorate(function: Callable[_Parameters, _Report]) -> Callable[_Parameters, _Report]:
-        name, parameters = (
-            f"edgepack.{function.__name__}",
-            [*inspect.signature(function).parameters],
-        )
+        name = f"edgepack.{function.__name__}"
+        parameters = [*inspect.signature(function).parameters]
 
         @functools.wraps(function)
         def checked(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Report:
             given = dict(zip(parameters, arguments, strict=False)) | keywords
-            if "config" in given and not isinstance(given["config"], kind):
+            if kind and "config" in given and not isinstance(given["config"], kind):
                 raise ConfigError(
                     f"{name} takes an {describe_settings(kind)}, not {shown(given['config'])}"
                 )

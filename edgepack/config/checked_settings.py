@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import fields
 from numbers import Number
 from pathlib import PurePath
@@ -18,8 +18,8 @@ class Settings:
 
     Each value is checked against its type hint. A str is accepted for a Path, any sequence for a
     tuple, and any number for a float; what does not fit raises :class:`ConfigError`. Mappings are
-    copied. Settings are equal, and have the same hash, if their values are equal; objects that
-    provide samples, such as arrays, are equal only to themselves.
+    copied, but for those that provide samples. Settings are equal, and have the same hash, if their
+    values are equal; what provides samples, such as an array, is equal only to itself.
     """
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -56,7 +56,7 @@ def _compared(settings: Any) -> tuple[Hashable, ...]:
 
 def _hashable(value: Any) -> Hashable:
     """Return what a value is compared by: for objects that provide samples, their identity."""
-    if isinstance(value, Mapping):
+    if isinstance(value, ReadOnlyMapping):
         return frozenset((key, _hashable(each)) for key, each in value.items())
     if isinstance(value, tuple):
         return tuple(map(_hashable, value))

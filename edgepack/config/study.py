@@ -40,6 +40,9 @@ class StudyConfig(ModelSettings):
         super().__post_init__()
         if self.test is None:
             raise ConfigError("a study needs samples to run the model on: give --test")
+        for name in ("bits", "roundings"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} is empty: name at least one, or leave it out for all")
         for bits in self.bits:
             if not MIN_BITS <= bits <= MAX_BITS:
                 raise ConfigError(f"bits {bits}: choose {MIN_BITS} to {MAX_BITS}")

@@ -45,7 +45,7 @@ def checked_values(
         if selected is not None and name not in selected:
             continue
         if name in table:
-            values[name] = _value(hints[name], table[name], name, table_name)
+            values[name] = _value(hints[name], table[name], name, start, table_name)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise TableError(f"{start}the key {name!r} is missing")
     return values
@@ -62,8 +62,7 @@ def checked_value(hint: Any, value: Any, name: str, start: str = "") -> Any:
         raise TableError(f"{start}{name!r} {complaint(hint, value, misfit)}") from None
 
 
-def _value(hint: Any, value: Any, name: str, table_name: str | None) -> Any:
-    start = f"[{table_name}]: " if table_name else ""
+def _value(hint: Any, value: Any, name: str, start: str, table_name: str | None) -> Any:
     nested = next((each for each in choices(hint) if is_dataclass(each)), None)
     if not isinstance(nested, type):
         return checked_value(hint, value, name, start)

@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin
 
 from edgepack.core.printable import printable
 
-_MAX_BITS = 64
+_MOST_BITS = 63  # of a signed integer in numpy, and in TOML
 _CONVERTED: Mapping[Any, tuple[type, ...]] = {
     Path: (str, PathLike),
     int: (Integral,),
@@ -75,7 +75,7 @@ def _fit_class(kind: Any, value: Any) -> Any:
         raise Misfit(_TOO_LARGE) from None
     except (TypeError, ValueError):  # such as a path of bytes
         raise Misfit from None
-    if kind is int and converted.bit_length() >= _MAX_BITS:
+    if kind is int and converted.bit_length() > _MOST_BITS:
         raise Misfit(_TOO_LARGE)
     return converted
 

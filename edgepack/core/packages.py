@@ -252,11 +252,15 @@ def _version(distribution: str) -> str | None:
 
 
 def lacking_package(error: Exception) -> Package | None:
-    """Return the package that an import did not find; None for another error."""
+    """Return the package that an import did not find; None for another error.
+
+    A module that an installed package does not have, or no longer, is another error.
+    """
     if not isinstance(error, ModuleNotFoundError):
         return None
     top = str(error.name).partition(".")[0]
-    return next((each for each in _KNOWN if each.module.partition(".")[0] == top), None)
+    found = next((each for each in _KNOWN if each.module.partition(".")[0] == top), None)
+    return None if found is None or found.is_there() else found
 
 
 def installed_versions(distributions: Collection[str]) -> dict[str, str]:

@@ -6,7 +6,14 @@ Nothing here imports TensorFlow.
 from __future__ import annotations
 
 from edgepack.core.errors import MissingToolError
-from edgepack.core.packages import REQUIRED, TENSORFLOW, lacking_package
+from edgepack.core.packages import (
+    KERAS,
+    REQUIRED,
+    TENSORFLOW,
+    TF_KERAS,
+    TFMOT,
+    lacking_package,
+)
 from edgepack.core.requirements import wanted
 
 TENSORFLOW_PACKAGES = tuple(each for each in REQUIRED if not each.is_light)
@@ -31,11 +38,11 @@ def full_installation() -> str:
 
 
 def require_tensorflow_for_import(error: Exception, subject: str) -> None:
-    """Raise :class:`MissingToolError` if an import failed for want of TensorFlow or a Keras.
+    """Raise :class:`MissingToolError` if an import failed for want of TensorFlow, Keras or TFMOT.
 
-    ``subject`` begins the message. Others use h5py and scikit-learn on their own.
+    ``subject`` begins the message. Code of a user's own may use h5py or scikit-learn without them.
     """
     package = lacking_package(error)
-    if package and package.is_slow and not package.is_light:
+    if package in (TENSORFLOW, KERAS, TF_KERAS, TFMOT):
         require_tensorflow(f"{subject}:")
         raise package.error(subject)

@@ -83,7 +83,7 @@ def require_not_special(path: Path, error: type[UsageError]) -> None:
     """Raise ``error`` for a pipe, a socket or a device."""
     try:
         special = is_special(path)
-    except (OSError, ValueError):  # reported when the file is read
+    except OSError:  # reported when the file is read
         return
     if special:
         raise error(f"{path}: is a pipe, a socket or a device; give a file")

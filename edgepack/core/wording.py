@@ -45,3 +45,13 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     spelled = {each.lower(): each for each in known}
     near = difflib.get_close_matches(str(word).lower(), spelled, n=1, cutoff=_SIMILARITY)
     return f"did you mean {spelled[near[0]]!r}? " if near else ""
+
+
+def choose_one_of(word: object, known: Iterable[str]) -> str:
+    """Ask for the most similar of the known words, as :func:`did_you_mean`, and list them.
+
+    >>> choose_one_of("minmax", ["min-max", "mse"])
+    "did you mean 'min-max'? choose one of min-max, mse"
+    """
+    words = [*known]
+    return f"{did_you_mean(word, words)}choose one of {', '.join(words)}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.config.budgets import Budgets, parse_budgets
+from edgepack.config.known_words import require_one_of
 from edgepack.config.tables import checked_values, require_known
 from edgepack.config.toml import parse_toml
 from edgepack.core.errors import ConfigError, TableError, TargetError
@@ -256,15 +257,12 @@ def _require_names(target: Target) -> None:
     for key, known in (
         ("kind", KINDS),
         ("quantization", QUANTIZATIONS),
-        ("kernels", (None, *KERNELS)),
-        ("layout", (None, *LAYOUTS)),
-        ("accelerator", (None, *ACCELERATORS)),
+        ("kernels", KERNELS),
+        ("layout", LAYOUTS),
+        ("accelerator", ACCELERATORS),
     ):
-        if (value := getattr(target, key)) not in known:
-            words = [each for each in known if each]
-            raise TableError(
-                f"{key} {value!r}: {did_you_mean(value, words)}choose one of {', '.join(words)}"
-            )
+        if (value := getattr(target, key)) is not None:
+            require_one_of(key, value, known)
     _require_all(target.interpreters, RUNTIMES, "interpreter")
     _require_all(target.delegates, DELEGATES, "delegate")
     _require_all(target.data_types, DATA_TYPES, "data type")

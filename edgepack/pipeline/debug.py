@@ -66,17 +66,17 @@ def debug(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    return debug_again(config, {}, progress, verbose=verbose)
+    return debug_repeating(config, {}, progress, verbose=verbose)
 
 
-def debug_again(
+def debug_repeating(
     config: DebugConfig,
     repeats: Mapping[str, Any],
     progress: Progress | None = None,
     *,
     verbose: bool = False,
 ) -> DebugReport:
-    """Do what :func:`debug` does; ``repeats`` are as for ``export_again``."""
+    """Do what :func:`debug` does; ``repeats`` are as for ``export_repeating``."""
     if config.output is not None:
         return _debug(as_export(config), repeats, progress, verbose=verbose)
     with temporary_folder() as folder:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from edgepack.config.checked_call import takes
 from edgepack.core.errors import EdgepackError, reason
 from edgepack.core.packages import EDGEPACK, OPTIONAL, REQUIRED, Package
 from edgepack.core.progress import NoProgress, Progress
@@ -54,6 +55,7 @@ _FOUNDATIONS = tuple(
 _FAILURES = (EdgepackError, OSError, RuntimeError)
 
 
+@takes(None)
 def doctor(progress: Progress | None = None, *, verbose: bool = False) -> DoctorReport:
     """Examine this installation; leaves nothing behind, and takes a few seconds.
 
@@ -102,7 +104,7 @@ def doctor(progress: Progress | None = None, *, verbose: bool = False) -> Doctor
 def _examine_edgepack() -> Iterator[Examined]:
     """Yield that edgepack itself is not installed, as where it runs from a copy of its files."""
     if EDGEPACK.version() is None:
-        yield _without(_of(EDGEPACK, kind="package", name=EDGEPACK.distribution), EDGEPACK)
+        yield _lacking(_of(EDGEPACK, kind="package", name=EDGEPACK.distribution), EDGEPACK)
 
 
 def _of(package: Package, *, kind: str, name: str, found: str | None = None) -> Examined:
@@ -117,7 +119,7 @@ def _examine_interpreter(runtime: Runtime, *, can_try: bool, verbose: bool) -> E
     found = None if version is None else f"{package.distribution} {version}"
     examined = _of(package, kind="interpreter", name=runtime.name, found=found)
     if runtime.missing():
-        return _without(examined, package)
+        return _lacking(examined, package)
     if can_try:
         service = "edgepack.runtimes.attempt_service:Attempt"
         try:
@@ -127,7 +129,7 @@ def _examine_interpreter(runtime: Runtime, *, can_try: bool, verbose: bool) -> E
                 worker.call("run")
         except _FAILURES as error:
             # Being installed, it is run, and every model fails on it.
-            broken = _without(examined, package, problem=reason(error))
+            broken = _lacking(examined, package, problem=reason(error))
             return replace(broken, in_part=RUNNING_MODELS)
         examined = replace(examined, state=WORKS)
     return _with_version(examined, package, version)
@@ -156,12 +158,12 @@ def _examine_package(package: Package, importer: RestartingWorker | None) -> Exa
     if not package.is_there():
         # Metadata without the modules are what an interrupted installation leaves.
         gone = found and f"there is no module {package.module.partition('.')[0]}"
-        return _without(examined, package, problem=gone or None)
+        return _lacking(examined, package, problem=gone or None)
     if importer and not package.is_slow:
         try:
             importer.call("load", module=package.module)
         except _FAILURES as error:
-            return _without(examined, package, problem=reason(error))
+            return _lacking(examined, package, problem=reason(error))
         examined = replace(examined, state=WORKS)
     return _with_version(examined, package, found)
 
@@ -183,10 +185,10 @@ def _omit_tensorflow(packages: list[Examined]) -> list[Examined]:
         in_part=IN_PART[name],
     )
     kept = [each for each in packages if each.name not in omitted]
-    return sorted((*kept, light), key=lambda each: each.kind == "extra")
+    return [*kept, light]
 
 
-def _without(examined: Examined, package: Package, problem: str | None = None) -> Examined:
+def _lacking(examined: Examined, package: Package, problem: str | None = None) -> Examined:
     """Return that a package is missing, or broken if there is a problem."""
     return replace(
         examined,
@@ -194,8 +196,7 @@ def _without(examined: Examined, package: Package, problem: str | None = None) -
         problem=problem,
         lost=package.lost,
         cure=package.repair if problem else package.cure,
-        commands=CANNOT_WORK.get(package.distribution, ()),
-        in_part=IN_PART.get(package.distribution, ()),
+        **_commands(package),
     )
 
 
@@ -210,9 +211,14 @@ def _with_version(examined: Examined, package: Package, version: str | None) -> 
         problem=problem,
         lost="edgepack is not tested with it",
         cure=package.cure,
-        commands=CANNOT_WORK.get(package.distribution, ()),
-        in_part=IN_PART.get(package.distribution, ()),
+        **_commands(package),
     )
+
+
+def _commands(package: Package) -> dict[str, Any]:
+    """Return the fields of the commands that need a package."""
+    name = package.distribution
+    return {"commands": CANNOT_WORK.get(name, ()), "in_part": IN_PART.get(name, ())}
 
 
 def blame_foundations(examined: Sequence[Examined]) -> Iterator[Examined]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _OF_KERAS = ("debug", "export", "lint", "quantize", "study")
-_EVERYTHING = tuple(
+_READING_MODELS = tuple(
     sorted((*_OF_KERAS, "compare", "diff", "firmware", "inspect", "phone", "validate"))
 )
 
@@ -14,14 +14,14 @@ RUNNING_MODELS = ("compare", "export", "quantize", "validate")
 """The commands that run models on every interpreter that is installed."""
 
 CANNOT_WORK = {
-    "ai-edge-litert": _EVERYTHING,
-    "click": (*_EVERYTHING, "targets"),
-    "flatbuffers": _EVERYTHING,
-    "numpy": _EVERYTHING,
+    "ai-edge-litert": _READING_MODELS,
+    "click": (*_READING_MODELS, "targets"),
+    "flatbuffers": _READING_MODELS,
+    "numpy": _READING_MODELS,
     "packaging": ("compare", "debug", "export", "firmware", "quantize", "targets", "validate"),
     "tensorflow": _OF_KERAS,
     "tflite-micro": ("firmware",),
-    "tomli": (*_EVERYTHING, "targets"),
+    "tomli": (*_READING_MODELS, "targets"),
 }
 """The commands that cannot work at all without a package, by its name for pip."""
 

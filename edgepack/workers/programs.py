@@ -63,7 +63,7 @@ def run_program(
 
 
 def _why(status: int, errors: str) -> str | None:
-    """Return why a program failed: the signal, or the last line that it wrote; None if it did."""
+    """Return why a program failed, the signal or its last line; None if it did not."""
     if killer := signal_name(status):
         return f"was killed by {killer}"
     if not status:
@@ -86,7 +86,7 @@ class _Stream:
         with self._pipe:
             while not self.is_cut and (more := self._pipe.read(_CHUNK_BYTES)):
                 self._data += more
-            if self.is_cut:
+            if self.is_cut and self._process.returncode is None:
                 kill_group(self._process)
 
     @property

@@ -39,6 +39,8 @@ def main(service: str, arguments: str, limits: str, sandbox: str) -> None:
     try:
         pipes = _own_pipes()  # open until the end, which their own end tells the parent
         _serve(*pipes, service, arguments, limits, sandbox)
+    except BrokenPipeError:  # the parent is gone
+        kill_own_group()
     except BaseException:  # noqa: BLE001 (SystemExit, too)
         traceback.print_exc()
     finally:
@@ -97,11 +99,13 @@ def _own_pipes() -> tuple[TextIO, TextIO]:
     """
     calls = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
     os.dup2(2, 1)  # the output of native code must not mix with the replies
     if sys.platform != "win32":
         for pipe in (calls, replies):
-            os.register_at_fork(after_in_child=partial(os.close, pipe.fileno()))
+            # Not closed: the number would become that of a file, which the next fork would close.
+            os.register_at_fork(after_in_child=partial(os.dup2, nothing, pipe.fileno(), False))
     return calls, replies
 
 

@@ -175,7 +175,7 @@ def _array(value: Any, name: str) -> NDArray[Any]:
     parts = value if isinstance(value, (list, tuple)) else [value]
     if any(map(np.ma.is_masked, parts)):
         raise DatasetError(
-            f"{name}: has masked values, which a model would compute with:  leave their samples"
+            f"{name}: has masked values, which a model would compute with; leave their samples"
             " out, or replace them by others with array.filled(value)"
         )
     return np.asarray(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgepack.compression.training.task import Training
 from edgepack.core.errors import ConfigError
-from edgepack.core.wording import did_you_mean
+from edgepack.core.wording import choose_one_of
 
 _LEARNING_RATE = 1e-3
 _DECAYED = 1e-4
@@ -30,8 +30,7 @@ def choose_optimizer(keras: Any, training: Training) -> tuple[Any, dict[str, Any
     if settings.optimizer and settings.optimizer.lower() not in available:
         raise ConfigError(
             f"optimizer {settings.optimizer!r}: not one of Keras's:"
-            f" {did_you_mean(settings.optimizer, available)}choose one of"
-            f" {', '.join(sorted(available))}"
+            f" {choose_one_of(settings.optimizer, sorted(available))}"
         )
     name = (settings.optimizer or compiled_name).lower()
     optimizer = available.get(name, available["adam"])

@@ -29,10 +29,10 @@ def export(
 
     Raises an :class:`~edgepack.core.errors.EdgepackError` for what a user can cause or cure.
     """
-    return export_again(config, {}, progress, verbose=verbose)
+    return export_repeating(config, {}, progress, verbose=verbose)
 
 
-def export_again(
+def export_repeating(
     config: ExportConfig,
     repeats: Mapping[str, Any],
     progress: Progress | None = None,

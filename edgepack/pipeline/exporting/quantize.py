@@ -25,17 +25,17 @@ def quantize(
     Like :func:`~edgepack.pipeline.exporting.export.export`, but without C. Without
     targets, uses the default targets and all interpreters that support the scheme.
     """
-    return quantize_again(config, {}, progress, verbose=verbose)
+    return quantize_repeating(config, {}, progress, verbose=verbose)
 
 
-def quantize_again(
+def quantize_repeating(
     config: QuantizeConfig,
     repeats: Mapping[str, Any],
     progress: Progress | None = None,
     *,
     verbose: bool = False,
 ) -> ExportReport:
-    """Quantize as :func:`quantize` does; ``repeats`` are as for ``export_again``."""
+    """Quantize as :func:`quantize` does; ``repeats`` are as for ``export_repeating``."""
     notes: list[str] = []
     if config.targets:
         targets = load_targets(config.targets)

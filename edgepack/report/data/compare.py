@@ -205,7 +205,7 @@ class CompareReport:
             "schema": SCHEMA,
             "kind": "comparison",
             "passed": self.passed,
-            "verdict": self.word and self.word.lower(),
+            "verdict": self.word,
             "findings": as_json(self.findings),
             "max_drop": strictest(self.budgets.values()).max_drop,
             "budgets": {source: each.given for source, each in self.budgets.items()},

@@ -125,7 +125,7 @@ class ExportReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the model passed on every target."""
+        """Whether no check failed, and none is undecided; for a target not checked, of others."""
         return all(target.verdict.passed for target in self.targets.values())
 
     @property

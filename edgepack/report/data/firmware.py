@@ -99,7 +99,7 @@ class FirmwareReport:
 
     @property
     def exit_status(self) -> int:
-        """0: passed, 1: failed, 3: could not be checked."""
+        """0: passed, 1: failed, 3: could not be checked, 4: the samples do not show it."""
         return EXIT_STATUS[self.word]
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from edgepack.devices.ethos_u import Compilation
 from edgepack.devices.target import Target
 from edgepack.footprint import Footprint
 
-PASSED, FAILED, NOT_CHECKED, NOT_SHOWN = "passed", "FAILED", "not checked", "not shown"
+PASSED, FAILED, NOT_CHECKED, NOT_SHOWN = "passed", "failed", "not checked", "not shown"
 EXIT_STATUS = {FAILED: 1, NOT_CHECKED: 3, NOT_SHOWN: 4, PASSED: 0}
 """The exit status for each outcome, the gravest first."""
 RUNS = "runs"
@@ -20,12 +20,22 @@ RUNS = "runs"
 
 
 def gravest(words: Collection[str]) -> str:
-    """Return the gravest outcome.
+    """Return the gravest outcome; PASSED if there is none.
 
-    >>> gravest([PASSED, NOT_SHOWN])
-    'not shown'
+    >>> gravest([PASSED, NOT_SHOWN]), gravest([])
+    ('not shown', 'passed')
     """
-    return next(word for word in EXIT_STATUS if word in words)
+    return next((word for word in EXIT_STATUS if word in words), PASSED)
+
+
+def in_table(word: str) -> str:
+    """Return an outcome as tables print it: a failure in capitals."""
+    return word.upper() if word == FAILED else word
+
+
+def good_word(budgets: Mapping[str, Budgets]) -> str:
+    """Return the outcome of a model that does not fail: it passes only if its loss is limited."""
+    return PASSED if budgets else RUNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +72,7 @@ class TargetReport:
         from run to run, and is in the report of a validation as the peak of the runtime.
         """
         return {
-            "verdict": self.word.lower(),
+            "verdict": self.word,
             "flash_bytes": self.flash_bytes,
             "flash_limit_bytes": self.target.model_flash_bytes,
             "ram_limit_bytes": self.target.model_ram_bytes,
@@ -73,5 +83,5 @@ class TargetReport:
 
 def outcome_on(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]) -> str:
     """Return the gravest outcome on targets; :data:`RUNS` if nothing limits what may be lost."""
-    word = gravest([PASSED, *(target.word for target in targets.values())])
-    return RUNS if word == PASSED and not budgets else word
+    word = gravest([target.word for target in targets.values()])
+    return good_word(budgets) if word == PASSED else word

@@ -33,7 +33,7 @@ def verdict_word(report: Node) -> str | None:
     Reports of older versions have only ``passed``.
     """
     passed = report["passed"].flag()
-    word = None if passed is None else (PASSED if passed else FAILED).lower()
+    word = None if passed is None else (PASSED if passed else FAILED)
     return report["verdict"].text() or word
 
 

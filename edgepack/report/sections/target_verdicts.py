@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from edgepack.checks import Result, documentation
-from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, PASSED, TargetReport
+from edgepack.report.data.target import (
+    FAILED,
+    NOT_CHECKED,
+    NOT_SHOWN,
+    PASSED,
+    TargetReport,
+    in_table,
+)
 from edgepack.report.document.block_shortcuts import (
     bullet_blocks,
     number_column,
@@ -66,7 +73,7 @@ def _blocks(model: str, targets: Mapping[str, TargetReport]) -> Iterator[Block]:
     yield table_block(f"{model} on its targets", _COLUMNS, rows)
     verdicts = {name: each.verdict for name, each in targets.items()}
     for reason, names in _by_text({name: each.reasons for name, each in verdicts.items()}):
-        yield Text(text=f"{FAILED} on {names}: {reason}", tone=Tone.BAD)
+        yield Text(text=f"{in_table(FAILED)} on {names}: {reason}", tone=Tone.BAD)
     undecided = {name: map(str, each.undecided) for name, each in verdicts.items()}
     for finding, names in _by_text(undecided):
         yield Text(text=f"{NOT_SHOWN} on {names}: {finding}", tone=Tone.UNSURE)
@@ -102,7 +109,8 @@ def _row(name: str, report: TargetReport) -> Row:
     arena = report.footprint.arena.least if report.footprint else None
     sizes = [report.flash_bytes, report.ram_bytes, arena]
     sizes += [report.target.model_flash_bytes, report.target.model_ram_bytes]
-    return toned_row([name, report.word, *map(amounts.format_bytes, sizes)], _TONES[report.word])
+    cells = [name, in_table(report.word), *map(amounts.format_bytes, sizes)]
+    return toned_row(cells, _TONES[report.word])
 
 
 def _checks(report: TargetReport) -> Iterator[Row]:
@@ -136,5 +144,5 @@ def _rules(applied: Collection[str]) -> Details:
 
 def _outcome(result: Result) -> tuple[str, Tone]:
     if result.failures:
-        return FAILED, Tone.BAD
+        return in_table(FAILED), Tone.BAD
     return (NOT_SHOWN, Tone.UNSURE) if result.undecided else (PASSED, Tone.GOOD)

@@ -284,7 +284,7 @@ def _gravity(finding: Finding) -> int:
 def _severity(finding: Finding) -> str:
     if finding.is_note:
         return "note"
-    return NOT_SHOWN.upper() if finding.is_undecided else FAILED
+    return (NOT_SHOWN if finding.is_undecided else FAILED).upper()
 
 
 def _hanging(word: str, text: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgepack.core.wording import counted
 from edgepack.report.data.firmware import FirmwareReport
-from edgepack.report.data.target import FAILED, PASSED
+from edgepack.report.data.target import FAILED, PASSED, in_table
 from edgepack.report.format.amounts import format_count
 from edgepack.report.format.text_table import hanging_paragraph, text_table
 from edgepack.report.text.target import render_findings
@@ -46,7 +47,7 @@ def _rows(report: FirmwareReport) -> Iterator[list[str]]:
     for name, model in report.models.items():
         yield [
             name,
-            model.target.word,
+            in_table(model.target.word),
             format_count(model.artifact.bytes),
             format_count(model.arena_bytes),
             format_count(model.target.flash_bytes),
@@ -57,7 +58,7 @@ def _rows(report: FirmwareReport) -> Iterator[list[str]]:
     if len(report.models) > 1:
         yield [
             "together",
-            PASSED if report.fits else FAILED,
+            in_table(PASSED if report.fits else FAILED),
             format_count(sum(model.artifact.bytes for model in report.models.values())),
             format_count(report.arena_bytes),
             format_count(report.flash_bytes),
@@ -84,5 +85,5 @@ def _vectors(report: FirmwareReport) -> Iterator[str]:
 
 
 def _verdict(report: FirmwareReport) -> str:
-    word = "PASSED" if report.passed else FAILED if report.exit_status == 1 else "NOT CHECKED"
-    return f"{word}: {len(report.files)} files, layout {report.layout}, for {report.target.name}"
+    files = counted(len(report.files), "file")
+    return f"{report.word.upper()}: {files}, layout {report.layout}, for {report.target.name}"

@@ -45,7 +45,8 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
             SubElement(case, "error", message=printable(str(result.undecided[0])))
         _note(case, map(str, (*result.undecided, *result.notes)))
     for sentence in missing:
-        case = SubElement(suite, "testcase", classname=name, name="tools_are_installed")
+        tool = sentence.partition(" ")[0]
+        case = SubElement(suite, "testcase", classname=name, name=f"{tool}_is_installed")
         SubElement(case, "error", message=printable(sentence))
     _note(suite, notes)
     return suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edgepack.core.findings import Finding
-from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport
+from edgepack.report.data.target import FAILED, NOT_CHECKED, NOT_SHOWN, TargetReport, in_table
 from edgepack.report.format.amounts import format_count
 from edgepack.report.format.text_table import hanging_paragraph, list_names, text_table
 
@@ -21,7 +21,7 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
         rows.append(
             [
                 name,
-                report.word,
+                in_table(report.word),
                 format_count(report.flash_bytes),
                 format_count(report.target.model_flash_bytes),
                 format_count(report.ram_bytes),
@@ -70,7 +70,7 @@ def render_findings(targets: Mapping[str, TargetReport]) -> str:
 def _severity(finding: Finding) -> str:
     if finding.is_note:
         return "note  "
-    return NOT_SHOWN if finding.is_undecided else FAILED
+    return in_table(NOT_SHOWN if finding.is_undecided else FAILED)
 
 
 def _findings(report: TargetReport) -> Iterator[tuple[str, str]]:

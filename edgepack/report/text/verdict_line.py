@@ -17,8 +17,8 @@ from edgepack.report.data.target import (
     NOT_CHECKED,
     NOT_SHOWN,
     PASSED,
-    RUNS,
     TargetReport,
+    good_word,
 )
 from edgepack.report.format.amounts import (
     format_four_decimals,
@@ -74,7 +74,7 @@ def _outcome(targets: Mapping[str, TargetReport], budgets: Mapping[str, Budgets]
         if target.word != PASSED:
             outcomes.setdefault((target.word.upper(), _why(target)), []).append(name)
     good = len(targets) - sum(map(len, outcomes.values()))
-    word = PASSED if budgets else RUNS
+    word = good_word(budgets)
     if not outcomes:
         return f"{word.upper()} on {counted(len(targets), 'target')}"
     clauses = [f"{each} on {list_names(names)}{why}" for (each, why), names in outcomes.items()]
