@@ -14,6 +14,7 @@ from edgepack.core.findings import Finding
 from edgepack.core.packages import TFLITE_MICRO, TFLITE_RUNTIME
 from edgepack.report.data.target import TargetReport
 from edgepack.report.text.firmware import render_firmware
+from edgepack.report.text.github import render_github
 from edgepack.report.text.junit import render_junit
 from edgepack.report.text.verdict_line import verdict_line
 
@@ -60,6 +61,8 @@ def test_the_gravest_outcome_is_that_of_the_report_and_of_its_junit(
         case for case in suites.iter("testcase") if not {"failure", "error"}.isdisjoint(_in(case))
     ]
     assert bool(bad) == (status != 0)
+    annotations = render_github(report).splitlines()
+    assert any(each.startswith("::error ") for each in annotations) == (status != 0)
     for suite in suites:
         cases = list(suite.iter("testcase"))
         assert len({case.get("name") for case in cases}) == len(cases)

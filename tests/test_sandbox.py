@@ -82,6 +82,16 @@ def test_it_reads_its_inputs_and_writes_in_its_own_folder(folders: dict[str, Pat
 
 
 @needs_landlock
+def test_it_reads_the_folders_that_python_is_told_to_import_from(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{folders['other']}{os.pathsep}{os.curdir}{os.pathsep}")
+    done = outcomes(folders, Sandbox(reads=(TESTS,)))
+    assert done["read other/file"] == "done"
+    assert done["read input/file"] == done["write other/file.new"] == "PermissionError"
+
+
+@needs_landlock
 def test_a_single_file_may_be_readable(folders: dict[str, Path]) -> None:
     done = outcomes(folders, Sandbox(reads=(TESTS, str(folders["input"] / "file"))))
     assert done["read input/file"] == "done"

@@ -65,6 +65,12 @@ def test_every_class_of_settings_is_checked(kind: Any) -> None:
     assert made(kind) == made(kind)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_help_names_each_setting_also_those_that_are_inherited(kind: Any) -> None:
+    told = inspect.getdoc(kind) or ""
+    assert not [each.name for each in fields(kind) if f"``{each.name}``" not in told]
+
+
 @pytest.mark.parametrize("value", [np.zeros(3), object(), b"x", [[object()]], {1: 2}], ids=type)
 @pytest.mark.parametrize(("kind", "name"), settings_of(int, float, str, bool, Path))
 def test_values_of_other_types_are_refused_by_name(kind: Any, name: str, value: object) -> None:

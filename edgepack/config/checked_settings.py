@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import fields
+from inspect import cleandoc
 from numbers import Number
 from pathlib import PurePath
 from typing import Any, get_type_hints
@@ -24,6 +25,9 @@ class Settings:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        # What a class inherits is looked for in its own help.
+        parents = [each.__doc__ for each in cls.__bases__ if each is not Settings]
+        cls.__doc__ = "\n\n".join(cleandoc(each or "") for each in (cls.__doc__, *parents))
         # Those that a dataclass would have do not work for arrays and mappings.
         cls.__eq__ = Settings.__eq__  # type: ignore[method-assign]
         cls.__hash__ = Settings.__hash__  # type: ignore[method-assign]

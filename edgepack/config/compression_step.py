@@ -22,11 +22,11 @@ STRATEGIES = ("mirrored", MULTI_WORKER)
 class Schedule(Settings):
     """When pruning removes weights, counted in training steps (batches) of the fine-tuning.
 
-    ``polynomial``: sparsity rises from 0 at ``begin_step`` to its final value at ``end_step``,
-    more slowly towards the end; ``constant``: the final sparsity from ``begin_step``. Masks are
-    recomputed every ``frequency`` steps until ``end_step``. None leaves the choice to edgepack:
-    the first two thirds of the steps, with fifty updates of the masks. Raises
-    :class:`ConfigError` for numbers out of range.
+    The ``kind`` is ``polynomial`` or ``constant``. ``polynomial``: sparsity rises from 0 at
+    ``begin_step`` to its final value at ``end_step``, more slowly towards the end; ``constant``:
+    the final sparsity from ``begin_step``. Masks are recomputed every ``frequency`` steps until
+    ``end_step``. None leaves the choice to edgepack: the first two thirds of the steps, with fifty
+    updates of the masks. Raises :class:`ConfigError` for numbers out of range.
     """
 
     kind: str = "polynomial"
@@ -51,6 +51,7 @@ class Schedule(Settings):
 class FineTune(Settings):
     """Settings for training during a compression step.
 
+    ``epochs`` is the number of passes over the training data, ``schedule`` when pruning prunes.
     ``loss`` and ``optimizer`` are Keras names; None uses those that the model was compiled with,
     or else a loss that suits the metric, and Adam. The loss ``distillation`` needs no labels: the
     model learns to reproduce its own outputs from before the step. ``learning_rate`` is the initial

@@ -21,7 +21,10 @@ _MAX_MARGIN_PERCENT = 1000.0
 
 @dataclass(frozen=True, kw_only=True)
 class NamedModel(Settings):
-    """A .tflite file and the prefix of its C symbols; None derives the name from the file."""
+    """A .tflite file, by its ``path``, and its ``name``.
+
+    In firmware, the name is the prefix of its C symbols; None derives it from the file.
+    """
 
     path: Path
     name: str | None = None
@@ -31,6 +34,9 @@ class NamedModel(Settings):
 @dataclass(frozen=True, kw_only=True)
 class FirmwareConfig(Settings):
     """Settings for the firmware of one target.
+
+    ``models`` are in one firmware. ``output`` is the folder to write; an existing one is replaced
+    only with ``force``.
 
     ``target`` is a name or a path, as for :func:`edgepack.devices.target.load_target`; ``layout``
     is a key of :data:`edgepack.emit.tflm.layouts.LAYOUTS`, None for the target's default.

@@ -13,9 +13,7 @@ from edgepack.config.inputs import without_none
 class ModelSource(Settings):
     """A model, and everything needed to load it.
 
-    ``weights`` is the weights file for a model given as the JSON text of ``model.to_json()``.
-    ``custom_objects`` names the user's own classes and functions as ``module:NAME``; they are
-    imported. ``allow_unsafe`` allows the model file to run its own code.
+    ``path`` is that of the model, the others are as in :class:`ModelSettings`.
     """
 
     path: Path
@@ -38,8 +36,10 @@ class ModelSource(Settings):
 class ModelSettings(Settings):
     """Settings of a command that loads a model.
 
-    ``model`` is its path; ``weights``, ``custom_objects`` and ``allow_unsafe`` are as in
-    :class:`ModelSource`.
+    ``model`` is the path of its file or SavedModel folder, ``weights`` the weights file for a model
+    given as the JSON text of ``model.to_json()``. ``custom_objects`` names the user's own classes
+    and functions as ``module:NAME``; they are imported. ``allow_unsafe`` allows the model file to
+    run its own code.
     """
 
     model: Path

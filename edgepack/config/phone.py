@@ -15,11 +15,11 @@ from edgepack.core.former_names import former_argument
 class PhoneConfig(Settings):
     """Settings for preparing a .tflite file for an app.
 
-    ``labels`` is a text file with one label per line. ``project_file`` is as in
-    :class:`~edgepack.config.export.ExportConfig`. ``name`` is used for the model, its files and the
-    class that runs it; None derives it from the file, or from the model that edgepack exported it
-    from. ``description`` goes into the metadata. ``output`` is the folder to write; an existing one
-    is replaced only with ``force``.
+    ``model`` is the file. ``labels`` is a text file with one label per line. ``project_file`` is as
+    in :class:`~edgepack.config.export.ExportConfig`. ``name`` is used for the model, its files and
+    the class that runs it; None derives it from the file, or from the model that edgepack exported
+    it from. ``description`` goes into the metadata. ``output`` is the folder to write; an existing
+    one is replaced only with ``force``.
     """
 
     model: Path

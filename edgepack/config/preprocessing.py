@@ -142,9 +142,10 @@ class Audio(Settings):
 class Preprocessing(Settings):
     """Preprocessing of each sample of an input: image or audio steps first, then its values.
 
-    Values become ``(x * scale + offset - mean) / std``, in float32; ``mean`` and ``std`` have one
-    number, or one per channel (last axis). Raises :class:`ConfigError` for values that are not
-    finite, or for a ``scale`` or ``std`` that is 0 in float32.
+    ``image`` or ``audio`` are the steps for such samples, None for other samples. Values become
+    ``(x * scale + offset - mean) / std``, in float32, with ``scale`` and ``offset``; ``mean`` and
+    ``std`` have one number, or one per channel (last axis). Raises :class:`ConfigError` for values
+    that are not finite, or for a ``scale`` or ``std`` that is 0 in float32.
     """
 
     image: Image | None = None

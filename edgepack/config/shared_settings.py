@@ -49,7 +49,8 @@ class QuantizingSettings(CalibrationDataSettings):
     ``split_outputs`` makes each part of an output that a concatenation joins an output of its own,
     with a scale of its own. ``targets`` are names or paths, as for
     :func:`edgepack.devices.target.load_target`. An existing output folder is replaced only with
-    ``force``. ``strict`` makes the linter's findings errors.
+    ``force``. ``strict`` makes the linter's findings errors. ``quantization`` has the scheme of the
+    model and those of single layers.
     """
 
     observer: str = DEFAULT_OBSERVER

@@ -25,15 +25,15 @@ DEFAULT_MEMORY_LIMIT_MIB = 4096
 class ValidateConfig(Settings):
     """Settings for one validation.
 
-    ``targets`` are names or paths, as for :func:`edgepack.devices.target.load_target`.
-    ``float_model`` is the float .tflite file to compare with; None uses ``float.tflite`` beside the
-    model, if it exists. ``test``, ``project_file`` and ``metric`` are as in
-    :class:`~edgepack.config.export.ExportConfig`; without test data the interpreters run on random
-    inputs. ``budgets`` apply in addition to those of the project file and of the targets.
-    ``arm64`` is a folder with an arm64 build of tflite-runtime to run as well. ``jobs`` is the
-    number of interpreters that run in parallel, None for one per core. Each may use
-    ``memory_limit_mib`` MiB, and take ``time_limit_s`` seconds to load the model and again for each
-    sample. Raises :class:`ConfigError` for numbers out of range.
+    ``model`` is the .tflite file. ``targets`` are names or paths, as for
+    :func:`edgepack.devices.target.load_target`. ``float_model`` is the float .tflite file to
+    compare with; None uses ``float.tflite`` beside the model, if it exists. ``test``,
+    ``project_file`` and ``metric`` are as in :class:`~edgepack.config.export.ExportConfig`; without
+    test data the interpreters run on random inputs. ``budgets`` apply in addition to those of the
+    project file and of the targets. ``arm64`` is a folder with an arm64 build of tflite-runtime to
+    run as well. ``jobs`` is the number of interpreters that run in parallel, None for one per core.
+    Each may use ``memory_limit_mib`` MiB, and take ``time_limit_s`` seconds to load the model and
+    again for each sample. Raises :class:`ConfigError` for numbers out of range.
     """
 
     model: Path

@@ -110,7 +110,7 @@ def former_argument(
         if not isinstance(target, type):
             return cast(_Target, _accepting(target, target.__name__, name, current, renew))
         read = functools.partial(_current, name=name, current=current, restore=restore)
-        setattr(target, name, property(read))
+        setattr(target, name, property(read, doc=f"The former name of ``{current}``."))
         init = target.__init__  # type: ignore[misc]
         target.__init__ = _accepting(init, target.__name__, name, current, renew)  # type: ignore[misc]
         return target

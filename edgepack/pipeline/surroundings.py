@@ -172,6 +172,7 @@ def examine_own_targets() -> Iterator[Examined]:
                 problem=problem,
                 lost="nothing can be checked for it, nor for all targets at once",
                 cure="correct the file, or remove it",
+                in_part=("targets", "validate"),
             )
 
 

@@ -3,7 +3,8 @@
 On Linux, a process can irrevocably renounce, for itself and its children, gaining privileges by
 executing programs (``PR_SET_NO_NEW_PRIVS``), and accessing files other than some (Landlock, since
 Linux 5.13). The numbers are those of ``linux/landlock.h`` and ``linux/prctl.h``; the system calls
-of Landlock have the same numbers on all architectures. This module imports no packages.
+of Landlock have the same numbers on all architectures. Nothing here imports a package that is
+installed: it would be loaded before the sandbox is entered.
 """
 
 from __future__ import annotations
@@ -157,6 +158,7 @@ def _package_paths() -> Iterable[str]:
         *sysconfig.get_paths().values(),
         *(sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix),
         *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep),
+        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
         str(ours),
         *(str(link.resolve()) for link in ours.iterdir() if link.is_symlink()),  # in a checkout
         *_keras_settings(),

@@ -57,6 +57,11 @@ class TargetReport:
     compilation: Compilation | None = None
 
     @property
+    def arena_bytes(self) -> int | None:
+        """The smallest arena in which the model can start, in bytes; None where there is none."""
+        return self.footprint.arena.least if self.footprint else None
+
+    @property
     def word(self) -> str:
         """The outcome: ``PASSED``, ``FAILED``, ``NOT_CHECKED`` or ``NOT_SHOWN``."""
         if self.verdict.failed:

@@ -215,10 +215,7 @@ def _memory(stage: Stage, boards: Sequence[str]) -> list[str]:
     reports = [targets.get(name) for name in boards]
     return [
         *(amounts.format_bytes(each.flash_bytes if each else None) for each in reports),
-        *(
-            amounts.format_bytes(each.footprint.arena.least if each and each.footprint else None)
-            for each in reports
-        ),
+        *(amounts.format_bytes(each.arena_bytes if each else None) for each in reports),
     ]
 
 

@@ -106,8 +106,7 @@ def _by_text(of: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
 
 
 def _row(name: str, report: TargetReport) -> Row:
-    arena = report.footprint.arena.least if report.footprint else None
-    sizes = [report.flash_bytes, report.ram_bytes, arena]
+    sizes = [report.flash_bytes, report.ram_bytes, report.arena_bytes]
     sizes += [report.target.model_flash_bytes, report.target.model_ram_bytes]
     cells = [name, in_table(report.word), *map(amounts.format_bytes, sizes)]
     return toned_row(cells, _TONES[report.word])

@@ -53,8 +53,9 @@ def loss_sentences(report: CompareReport) -> list[str]:
 
 def kept_budgets(report: CompareReport) -> list[str]:
     """Return the budgets that all models keep; none if a model does not."""
-    budgets = report.budgets if report.word == PASSED else {}
-    return list(format_kept_budgets(budgets, report.findings))
+    if report.word != PASSED:
+        return []
+    return list(format_kept_budgets(report.budgets, report.findings))
 
 
 def _word(report: CompareReport) -> tuple[str, Tone]:

@@ -52,7 +52,9 @@ def _lacks(report: DoctorReport) -> Iterator[str]:
 
 def _verdict(report: DoctorReport) -> Iterator[str]:
     if not (report.unable or report.in_part or report.uncertain):
-        yield "every command can work"
+        unsure = [each.name for each in report.examined if each.state == INSTALLED]
+        but = f", if what was not tried does: {', '.join(unsure)}" if unsure else ""
+        yield hanging_paragraph("", f"every command can work{but}")
     for words, commands in (
         ("cannot work", report.unable),
         ("can work in part only", report.in_part),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from edgepack.core.wording import WARNING
+from edgepack.report.data.target import PASSED
 from edgepack.report.data.validate import ValidateReport
 
 
 def render_github(report: ValidateReport) -> str:
     """Return an annotation for each finding and note.
 
-    It is an error for a failure, a warning for a likely mistake, and for what could not be checked
-    or is not shown, otherwise a notice. The format is documented in GitHub's, "Workflow commands
+    It is an error for a failure, and for what could not be checked or is not shown, a warning for a
+    likely mistake, otherwise a notice. The format is documented in GitHub's, "Workflow commands
     for GitHub Actions".
     """
     lines = [
@@ -21,12 +22,12 @@ def render_github(report: ValidateReport) -> str:
     for name, target in report.targets.items():
         title = _property(f"{report.model} on {name}")
         for finding in target.verdict.findings:
-            level = "warning" if finding.is_undecided else "notice" if finding.is_note else "error"
+            level = "notice" if finding.is_note else "error"
             lines.append(f"::{level} title={title}::{_data(str(finding))}")
         lines += [
-            f"::warning title={title}::{_data(sentence)}" for sentence in target.verdict.missing
+            f"::error title={title}::{_data(sentence)}" for sentence in target.verdict.missing
         ]
-        if target.verdict.passed and not target.verdict.missing:
+        if target.word == PASSED:
             lines.append(f"::notice title={title}::passed")
     return "\n".join(lines)
 

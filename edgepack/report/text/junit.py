@@ -38,12 +38,11 @@ def _suite(name: str, target: TargetReport, notes: Sequence[str]) -> Element:
         case = SubElement(suite, "testcase", classname=name, name=result.check)
         if result.why_not:
             SubElement(case, "skipped", message=result.why_not)
-        if result.failures:
-            messages = [printable(str(finding)) for finding in result.failures]
-            SubElement(case, "failure", message=messages[0]).text = "\n".join(messages)
-        elif _is_undecided(result):
-            SubElement(case, "error", message=printable(str(result.undecided[0])))
-        _note(case, map(str, (*result.undecided, *result.notes)))
+        if findings := result.failures or result.undecided:
+            first, *others = [printable(str(finding)) for finding in findings]
+            tag = "failure" if result.failures else "error"
+            SubElement(case, tag, message=first).text = "\n".join(others)
+        _note(case, map(str, result.notes))
     for sentence in missing:
         tool = sentence.partition(" ")[0]
         case = SubElement(suite, "testcase", classname=name, name=f"{tool}_is_installed")

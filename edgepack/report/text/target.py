@@ -17,7 +17,6 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
     """Return a table of the memory that the model needs on each target, and of its limits."""
     rows = [["target", "verdict", "flash", "of", "RAM", "of", "arena"]]
     for name, report in targets.items():
-        footprint = report.footprint
         rows.append(
             [
                 name,
@@ -26,7 +25,7 @@ def render_targets(targets: Mapping[str, TargetReport]) -> str:
                 format_count(report.target.model_flash_bytes),
                 format_count(report.ram_bytes),
                 format_count(report.target.model_ram_bytes),
-                format_count(footprint.arena.least if footprint else None),
+                format_count(report.arena_bytes),
             ]
         )
     lines = [*_memory(targets)]
