@@ -71,6 +71,15 @@ def test_help_names_each_setting_also_those_that_are_inherited(kind: Any) -> Non
     assert not [each.name for each in fields(kind) if f"``{each.name}``" not in told]
 
 
+@pytest.mark.parametrize(("name", "one"), [("bits", 8), ("roundings", "nearest")])
+def test_a_study_of_nothing_is_refused_and_accepted_as_advised(name: str, one: object) -> None:
+    said = f"^{name} is empty: name at least one, or leave it out for all$"
+    with pytest.raises(ConfigError, match=said):
+        made(edgepack.StudyConfig, test="x.npz", **{name: ()})
+    made(edgepack.StudyConfig, test="x.npz", **{name: [one]})
+    assert getattr(made(edgepack.StudyConfig, test="x.npz"), name)
+
+
 @pytest.mark.parametrize("value", [np.zeros(3), object(), b"x", [[object()]], {1: 2}], ids=type)
 @pytest.mark.parametrize(("kind", "name"), settings_of(int, float, str, bool, Path))
 def test_values_of_other_types_are_refused_by_name(kind: Any, name: str, value: object) -> None:
