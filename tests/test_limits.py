@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from conftest import AVAILABLE, Bundle, needs_tflite_runtime
+from conftest import AVAILABLE, Bundle, needs_tflite_runtime, python
 
 from edgepack.core.errors import WorkerCrashError, WorkerLimitError
 from edgepack.core.packages import Package
@@ -32,6 +32,9 @@ SLEEPER = Runtime(name="sleeper", package=NUMPY, module="sleeper")
 IMAGES = np.random.default_rng(0).integers(-128, 128, (4, 8, 8, 1), np.int8)
 
 
+BLOCKED = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])"
+
+
 def serving(**limits: Any) -> Worker:
     return Worker("services:Service", label="the service", limits=Limits(**limits))
 
@@ -44,6 +47,20 @@ def test_a_call_without_progress_is_stopped_and_the_limit_named(method: str) -> 
         ) as stopped:
             worker.call(method)
         assert stopped.value.resource == "time"
+
+
+@pytest.mark.parametrize("how", ["signal.signal(signal.SIGALRM, signal.SIG_IGN)", BLOCKED])
+def test_time_is_limited_even_if_the_process_that_asks_ignores_the_signal(how: str) -> None:
+    code = f"""
+import signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from edgepack.workers.client import Limits, Worker
+{how}
+with Worker("services:Service", label="it", limits=Limits(time_s=0.5)) as worker:
+    worker.call("sleep")
+"""
+    done = python("-c", code, timeout=60)
+    assert "WorkerLimitError: it was stopped after 0.5 s in the step 'sleep'" in done.stderr
 
 
 def test_a_call_that_reports_progress_goes_on() -> None:

@@ -22,6 +22,7 @@ from edgepack.core.packages import (
     TF_KERAS,
     TFMOT,
     Package,
+    lacking_package,
 )
 from edgepack.pipeline.needed_packages import CANNOT_WORK, IN_PART
 
@@ -129,3 +130,21 @@ def test_without_click_there_is_one_sentence(make: Make, program: tuple[str, ...
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"error: {CLICK.lack}\n"
     assert {"inspect", "targets"} <= {*CANNOT_WORK["click"]}
+
+
+def test_a_package_with_damaged_metadata_has_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "thing-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("garbage")
+    (metadata / "top_level.txt").write_text("thing")
+    (tmp_path / "thing.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    package = Package(distribution="thing", module="thing", lost="")
+    assert (package.is_there(), package.version()) == (True, None)
+
+
+def test_a_module_that_an_installed_package_does_not_have_is_another_error() -> None:
+    gone = ModuleNotFoundError("No module named 'numpy.gone'", name="numpy.gone")
+    assert lacking_package(gone) is None

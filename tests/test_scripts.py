@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +26,7 @@ TOOLS = ("sh", "dirname", "basename", "cat", "cksum", "mkdir", "rm", "chmod")
 PYTHON = f"""#!/bin/sh
 case $1 in
 -c) exec {sys.executable} -c "import sys; sys.version_info = (3, VERSION, 0)
+sys._base_executable = '$0'
 $2" ;;
 --version) echo Python 3.VERSION.0 ;;
 *) exit 1 ;;
@@ -167,6 +168,18 @@ def test_an_environment_of_the_users_own_is_not_replaced(clone: Path) -> None:
     assert "making .venv" in run(clone, "quickstart").stderr  # the first was not finished
 
 
+FIRST_WAITS = """
+import pathlib, time
+try:
+    pathlib.Path("running").touch(exist_ok=False)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.05)
+except FileExistsError:
+    pass
+raise SystemExit
+"""
+"""A quickstart whose first run goes on until it is told to end."""
+
 SLOW_UV = UV.replace("= venv ] || exit 0", "= venv ] || exec sleep 1")
 
 
@@ -175,9 +188,15 @@ def test_scripts_that_run_at_once_make_one_environment(clone: Path) -> None:
     (clone / "bin" / "sleep").symlink_to(need("sleep"))
     add(clone, "uv", SLOW_UV)
     python = add_python(clone, 12)
-    (clone / "scripts" / "digits.py").write_text("raise SystemExit")
+    (clone / "scripts" / "digits.py").write_text(FIRST_WAITS)
     with ThreadPoolExecutor() as pool:
         both = [pool.submit(run, clone, "quickstart", PYTHON=str(python)) for _ in range(2)]
+        try:
+            next(as_completed(both, timeout=60))  # it has waited for .venv only
+            assert (clone / "running").exists()
+            assert not all(each.done() for each in both)
+        finally:
+            (clone / "go").touch()
     said = [each.result().stderr for each in both]
     assert (clone / "uv.log").read_text().count("--editable .\n") == 1
     assert sum("making .venv" in each for each in said) == 1
@@ -206,9 +225,24 @@ def test_an_environment_in_use_is_not_made_again_until_it_is_free(clone: Path) -
 def test_a_named_python_that_does_not_do_is_refused(clone: Path) -> None:
     add_python(clone, 11)
     old = add_python(clone, 9, "old")
-    for named in (str(old), "/nonexistent"):
+    for named in (str(old), "/nonexistent", str(shutil.which("true"))):
         done = run(clone, "quickstart", PYTHON=named)
         assert "needs Python 3.10 to 3.13, on the path or named" in done.stderr
+
+
+def test_the_python_of_the_environment_itself_is_not_lost_when_it_is_made_again(
+    clone: Path,
+) -> None:
+    add(clone, "uv", UV)
+    add_python(clone, 12)
+    (clone / "scripts" / "digits.py").write_text("raise SystemExit")
+    run(clone, "quickstart")
+    with (clone / "setup.cfg").open("a") as file:
+        file.write("# changed\n")
+    done = run(clone, "quickstart", PYTHON=".venv/bin/python")
+    assert "making .venv with Python 3." in done.stderr
+    assert "--python .venv/bin/python .venv" not in (clone / "uv.log").read_text()
+    assert (clone / ".venv" / "bin" / "python").exists()
 
 
 @pytest.mark.parametrize("minor", [10, 11, 12, 13])

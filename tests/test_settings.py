@@ -17,6 +17,7 @@ import pytest
 import edgepack
 from edgepack.cli import cli
 from edgepack.config.checked_settings import Settings
+from edgepack.config.compression_step import CompressionStep
 from edgepack.config.preprocessing import Audio, Image, Preprocessing
 from edgepack.config.type_hints import choices
 from edgepack.core.errors import ConfigError
@@ -177,15 +178,32 @@ def test_settings_with_samples_are_equal_if_they_have_the_same() -> None:
     assert firmware != made(edgepack.FirmwareConfig, tests={"": others})
 
 
+@pytest.mark.parametrize("verbose", ["no", np.ones(2), None, 1])
+@pytest.mark.parametrize("name", ["validate", "export", "doctor"])
+def test_verbose_is_true_or_false(name: str, verbose: Any) -> None:
+    arguments = [] if name == "doctor" else [made(getattr(edgepack, f"{name.title()}Config"))]
+    with pytest.raises(
+        ConfigError, match=rf"^edgepack\.{name}: verbose must be True or False, not"
+    ):
+        getattr(edgepack, name)(*arguments, verbose=verbose)
+
+
+def test_a_step_of_no_technique_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"is no technique: give edgepack\.Prune\("):
+        CompressionStep()
+    assert edgepack.Prune(sparsity=0.5).technique == "prune"
+
+
 @pytest.mark.parametrize("progress", [object(), 3, "bar", edgepack.Progress])
-@pytest.mark.parametrize("name", sorted(cli.commands.keys() - {"targets", "doctor"}))
+@pytest.mark.parametrize("name", sorted(cli.commands.keys() - {"targets"}))
 def test_a_progress_without_steps_is_refused_before_any_work(name: str, progress: Any) -> None:
-    function, config = getattr(edgepack, name), made(getattr(edgepack, f"{name.title()}Config"))
+    function = getattr(edgepack, name)
+    config = [] if name == "doctor" else [made(getattr(edgepack, f"{name.title()}Config"))]
     if "progress" not in inspect.signature(function).parameters:
         with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword"):
-            function(config, progress=progress)
+            function(*config, progress=progress)
         return
     message = rf"^edgepack\.{name}: progress must have a method step\(label\), not be .*; leave"
-    for arguments, keywords in (([config, progress], {}), ([config], {"progress": progress})):
+    for arguments, keywords in (([*config, progress], {}), (config, {"progress": progress})):
         with pytest.raises(ConfigError, match=message):
             function(*arguments, **keywords)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from conftest import need
 from test_target import GOOD
 from test_worker import await_end
 
+from edgepack.devices.target import read_all_targets
 from edgepack.pipeline import surroundings
 from edgepack.pipeline.surroundings import (
     PROGRAMS,
@@ -207,3 +209,17 @@ def test_a_target_that_cannot_be_read_is_named_until_it_is_corrected_or_removed(
     assert [*examine_own_targets()]
     bad.unlink()
     assert not [*examine_own_targets()]
+
+
+def test_a_pipe_among_the_users_targets_is_named_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "edgepack" / "targets"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "pipe.toml")
+    (examined,) = examine_own_targets()
+    assert "is a pipe, a socket or a device; give a file" in (examined.problem or "")
+    targets, errors = read_all_targets()
+    assert len(errors) == 1
+    assert "rp2040" in {each.name for each in targets}

@@ -154,7 +154,14 @@ def test_the_checks_are_listed_with_their_rules(edgepack: Edgepack) -> None:
     assert "flash_fits\n    The model and the runtime fit into the flash" in output
 
 
-def test_two_targets_of_one_name_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "rp2040.toml").write_text(GOOD)
-    with pytest.raises(TargetError, match="two targets are called 'rp2040'"):
-        load_targets(["rp2040", str(tmp_path / "rp2040.toml")])
+def test_two_targets_of_one_name_are_refused_until_one_is_left_out_or_renamed(
+    tmp_path: Path,
+) -> None:
+    mine = tmp_path / "rp2040.toml"
+    mine.write_text(GOOD)
+    for other in ("rp2040", str(mine)):
+        with pytest.raises(TargetError, match="'rp2040': leave one out, or rename its file"):
+            load_targets(["rp2040", other])
+        load_targets([other])
+    renamed = mine.rename(tmp_path / "mine.toml")
+    load_targets(["rp2040", str(renamed)])

@@ -20,8 +20,8 @@ def takes(
 ) -> Callable[[Callable[_Parameters, _Report]], Callable[_Parameters, _Report]]:
     """Let a function raise :class:`ConfigError` for a ``config`` that is not of a ``kind``.
 
-    Also for a ``progress`` that is not one, see :class:`edgepack.core.progress.Progress`. None is
-    for a function without a ``config``.
+    Also for a ``progress`` that is not one, see :class:`edgepack.core.progress.Progress`, and for a
+    ``verbose`` that is no bool. None is for a function without a ``config``.
     """
 
     def decorate(function: Callable[_Parameters, _Report]) -> Callable[_Parameters, _Report]:
@@ -42,6 +42,8 @@ def takes(
                     f"{name}: progress must have a method step(label), not be {shown(progress)};"
                     " leave it out, or see edgepack.Progress"
                 )
+            if not isinstance(verbose := given.get("verbose", False), bool):
+                raise ConfigError(f"{name}: verbose must be True or False, not {shown(verbose)}")
             return function(*arguments, **keywords)
 
         return checked

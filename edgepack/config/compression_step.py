@@ -97,6 +97,11 @@ class CompressionStep(Settings):
 
     technique: ClassVar[str]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not hasattr(self, "technique"):
+            raise ConfigError(f"{type(self).__name__} is no technique: give edgepack.Prune(...)")
+
     @property
     def training(self) -> FineTune | None:
         """The settings for training during the step; None if it does not train."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from itertools import accumulate
 
@@ -247,7 +247,7 @@ _KNOWN = (*REQUIRED, LITERT, TFLITE_RUNTIME, TFLITE_MICRO, *OPTIONAL)
 def _version(distribution: str) -> str | None:
     try:
         return version(distribution)
-    except (PackageNotFoundError, UnicodeDecodeError):
+    except Exception:  # noqa: BLE001 (there are none, or they are damaged, in any way)
         return None
 
 

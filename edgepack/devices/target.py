@@ -20,7 +20,7 @@ from edgepack.config.known_words import require_one_of
 from edgepack.config.tables import checked_values, require_known
 from edgepack.config.toml import parse_toml
 from edgepack.core.errors import ConfigError, TableError, TargetError
-from edgepack.core.user_files import read_user_text
+from edgepack.core.user_files import read_user_text, require_not_special
 from edgepack.core.user_folders import user_folder
 from edgepack.core.wording import did_you_mean
 from edgepack.footprint import KERNELS
@@ -148,6 +148,8 @@ def load_target(name: str) -> Target:
     that cannot be read or is invalid.
     """
     path = target_file(name)
+    if not is_target_path(name):  # a pipe that the user names, such as <(...), is read
+        require_not_special(path, TargetError)
     text = read_user_text(path, TargetError, "target file")
     return parse_target(name if is_target_path(name) else str(path), text)
 
@@ -181,7 +183,9 @@ def load_targets(names: Iterable[str]) -> list[Target]:
     targets = [load_target(name) for name in names]
     loaded = [target.name for target in targets]
     if duplicates := sorted({name for name in loaded if loaded.count(name) > 1}):
-        raise TargetError(f"two targets are called {duplicates[0]!r}: rename the file of one")
+        raise TargetError(
+            f"two targets are called {duplicates[0]!r}: leave one out, or rename its file"
+        )
     return targets
 
 

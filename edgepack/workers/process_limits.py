@@ -34,10 +34,15 @@ def limit_process(*, memory_bytes: int | None = None, data_bytes: int | None = N
     """Limit this process for good; it leaves no core dump.
 
     ``memory_bytes`` limits its address space, and the size of each file that it writes;
-    ``data_bytes`` its writable memory.
+    ``data_bytes`` its writable memory. The signals of limits of time end it from now on, even if
+    the process that started it ignores or blocks them, which it inherits.
     """
     if sys.platform == "win32":
         return
+    ending = (signal.SIGALRM, signal.SIGXCPU)
+    for each in ending:
+        signal.signal(each, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
     _lower(resource.RLIMIT_CORE, 0)
     if memory_bytes:
         _lower(resource.RLIMIT_FSIZE, memory_bytes)
