@@ -47,6 +47,9 @@ PHONE = "android-arm64" if HAS_TFLITE_RUNTIME else "galaxy-a55"
 ON_PHONES = "passed" if HAS_TFLITE_RUNTIME else "not checked"
 """The verdict of android-arm64, which runs tflite-runtime too, on what passes everywhere else."""
 
+PHONE_NOT_CHECKED = "NOT CHECKED on android-arm64 (tflite-runtime is not installed)"
+"""The outcome for android-arm64 where it has none."""
+
 needs_tflite_runtime = pytest.mark.skipif(
     not HAS_TFLITE_RUNTIME,
     reason="tflite-runtime, with the reference kernels, has no wheel for Python 3.12 and later",

@@ -39,7 +39,8 @@ def build() -> tf_keras.Model:
 def main(folder: Path) -> None:
     """Write the files, named after their settings; the converter's have the prefix ``plain``."""
     tf_keras.utils.set_random_seed(0)
-    function = tf.function(build()).get_concrete_function(tf.TensorSpec((1, 8, 8, 1)))
+    model = build()  # which owns the variables: without it, they are gone
+    function = tf.function(model).get_concrete_function(tf.TensorSpec((1, 8, 8, 1)))
     images = np.random.default_rng(0).normal(scale=30, size=(SAMPLES, 8, 8, 1)).astype(np.float32)
     np.save(folder / "images.npy", images)
 

@@ -98,7 +98,7 @@ def test_a_wrong_value_is_named_by_its_path(write_report: Write) -> None:
         diff(DiffConfig(a=folder, b=folder))
 
 
-@pytest.mark.parametrize("name", ["missing", "a" * 300, "empty", "\x00"])
+@pytest.mark.parametrize("name", ["missing", "a" * 300, "empty"])
 def test_paths_that_do_not_exist_are_errors(write_report: Write, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReportError, match="check the path"):

@@ -16,6 +16,7 @@ from conftest import (
     HAS_TFLITE_RUNTIME,
     INTERPRETERS,
     ON_PHONES,
+    PHONE_NOT_CHECKED,
     Bundle,
     Edgepack,
     export,
@@ -170,7 +171,7 @@ def test_the_printed_table_is_short_and_complete(pruned_digits: Bundle) -> None:
     ]
     models = [line.split()[0] for line in lines[1 : 3 + len(INTERPRETERS)]]
     assert models == ["float", "pruned", *["int8"] * len(INTERPRETERS)]
-    verdict = "RUNS on 2 targets; " if HAS_TFLITE_RUNTIME else "NOT CHECKED on android-arm64; "
+    verdict = "RUNS on 2 targets; " if HAS_TFLITE_RUNTIME else f"{PHONE_NOT_CHECKED}; "
     assert lines[-1].startswith(verdict)
     assert "; accuracy 0.9" in lines[-1]
     assert max(map(len, lines[:-1])) <= 100
@@ -294,7 +295,7 @@ def test_an_operator_that_a_target_lacks_fails_only_that_target(
     last = done.stdout.splitlines()[-1]
     assert last.startswith("FAILED on nano-33-ble-sense: ")
     assert "GELU" in last
-    on_phones = "runs on 1 of 2" if HAS_TFLITE_RUNTIME else "NOT CHECKED on android-arm64"
+    on_phones = "runs on 1 of 2" if HAS_TFLITE_RUNTIME else PHONE_NOT_CHECKED
     assert f"; {on_phones}; int8 on " in last
 
 

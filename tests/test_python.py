@@ -106,7 +106,7 @@ def test_the_examples_of_the_documentation_run(documented: tuple[str, Path]) -> 
     lines = output.splitlines()
     assert any(re.fullmatch(r"nano-33-ble-sense passed \d+ \d+ \(\)", line) for line in lines)
     assert any(re.fullmatch(r"runs 0 passed", line) for line in lines)
-    assert "run: 32 of 32" in output
+    assert re.search(r"run: (\d+) of \1 ", output)
     assert lines[-1].startswith("2 missing.tflite: no such .tflite file")
     for name in ("model", "pruned", "wide", "study", "firmware", "phone"):
         assert (folder / "build" / name / "manifest.json").is_file()

@@ -136,7 +136,7 @@ def test_a_single_value_is_put_in_a_list_as_advised() -> None:
 def test_a_message_says_what_to_give() -> None:
     for kind, name, given, said in (
         (edgepack.CompareConfig, "candidates", ["m.tflite"], "item edgepack.NamedModel(path=...)"),
-        (edgepack.ExportConfig, "compress", ["prune"], "each item edgepack.Prune(...), not"),
+        (edgepack.ExportConfig, "compress", ["prune"], "a list, each item edgepack.Prune(...)"),
         (edgepack.ExportConfig, "budgets", {"max_drop": 1}, "must be edgepack.Budgets(...), not"),
         (edgepack.FirmwareConfig, "labels", "l.txt", "a table or dict, each value a path, not"),
         (edgepack.Prune, "n_of_m", 2, "must be a list of a whole number and a whole number"),

@@ -62,10 +62,15 @@ def pretend() -> None:
 
 
 def import_all() -> None:
-    """Import every module of edgepack."""
+    """Import every module of edgepack, but those of an interpreter that has no wheel here."""
     for name in modules():
-        if name != "edgepack.__main__":  # it runs the command line
+        if name == "edgepack.__main__":  # it runs the command line
+            continue
+        try:
             importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != "tflite_runtime" or sys.version_info < (3, 12):
+                raise
 
 
 def main() -> None:
