@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import tiny
-from conftest import ROOT, missing, need, python
+from conftest import PHONE, ROOT, missing, need, python
 from rooms import modules
 
 from edgepack.load import _with_ending
@@ -164,9 +164,7 @@ def test_a_folder_is_written_and_replaced_on_windows_and_nothing_is_left(model: 
 
 
 def test_a_model_runs_on_windows_and_what_is_not_limited_is_said(model: Path) -> None:
-    done = edgepack_on_windows(
-        "validate", model, "--target", "android-arm64", "--verbose", cwd=model.parent
-    )
+    done = edgepack_on_windows("validate", model, "--target", PHONE, "--verbose", cwd=model.parent)
     assert done.returncode == 0, done.stderr
     assert "RUNS on 1 target" in done.stdout
     said = "the memory and time of processes cannot be limited: it is not supported on Windows"
@@ -175,7 +173,7 @@ def test_a_model_runs_on_windows_and_what_is_not_limited_is_said(model: Path) ->
 
 
 def test_a_limit_that_was_set_and_cannot_be_kept_is_said(model: Path) -> None:
-    arguments = ("validate", model, "--target", "android-arm64", "--memory-limit", "2000")
+    arguments = ("validate", model, "--target", PHONE, "--memory-limit", "2000")
     done = edgepack_on_windows(*arguments, cwd=model.parent)
     assert done.returncode == 0, done.stderr
     said = (

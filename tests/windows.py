@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -58,6 +59,7 @@ def pretend() -> None:
             if hasattr(module, name):
                 delattr(module, name)
     ctypes.CDLL = _Library  # type: ignore[misc]
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]  # as shutil finds out there
     sys.platform = "win32"
 
 
