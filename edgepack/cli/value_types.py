@@ -38,16 +38,8 @@ def _files(incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(text, type="file")]
 
 
-class ExistingPath(click.Path):
-    """A path. An empty one comes from an unset shell variable; it is not the working folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty path, and one that no system can open."""
-        if value == "":
-            self.fail("the path is empty", param, ctx)
-        if "\0" in str(value):
-            self.fail("the path contains a NUL character; leave it out", param, ctx)
-        return super().convert(value, param, ctx)
+class _CompletedPath:
+    """Something that a path may be given for, which the shell completes."""
 
     def shell_complete(
         self,
@@ -59,10 +51,22 @@ class ExistingPath(click.Path):
         return _files(incomplete)
 
 
+class ExistingPath(_CompletedPath, click.Path):
+    """A path. An empty one comes from an unset shell variable; it is not the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path, and one that no system can open."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        if "\0" in str(value):
+            self.fail("the path contains a NUL character; leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 PATH = ExistingPath(path_type=Path, readable=False)  # reported when the file is read
 
 
-class DataArgument(click.ParamType[Any]):
+class DataArgument(_CompletedPath, click.ParamType[Any]):
     """Samples: a path, or ``module:function`` if no file has that name."""
 
     name = "data"
@@ -78,15 +82,6 @@ class DataArgument(click.ParamType[Any]):
             return str(value)
         path: Path = PATH.convert(value, param, ctx)
         return path
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (click's)
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Let the shell complete a path."""
-        return _files(incomplete)
 
 
 DATA = DataArgument()
